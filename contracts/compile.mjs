@@ -1,0 +1,86 @@
+// Compiles src/**/*.sol with the pinned compiler and writes one artifact per deployed contract.
+//
+//   NODE_PATH=<folder with solc> node compile.mjs <output folder>
+//
+// Run by `cargo xtask contracts`. Artifacts depend on the sources alone: no paths, no dates.
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const solc = createRequire(join(process.env.SOLC_HOME, "package.json"))("solc");
+const root = join(dirname(fileURLToPath(import.meta.url)), "src");
+const output = process.argv[2];
+
+const DEPLOYED = [
+  "App",
+  "AppRegistry",
+  "Dataset",
+  "DatasetRegistry",
+  "Hub",
+  "HubExtension",
+  "Rlc",
+  "Workerpool",
+  "WorkerpoolRegistry",
+];
+// EIP-170.
+const CODE_BYTES_MAX = 24576;
+
+const settings = {
+  viaIR: true,
+  optimizer: { enabled: true, runs: 200 },
+  evmVersion: "paris",
+  metadata: { bytecodeHash: "none", appendCBOR: false },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+};
+
+function sources() {
+  const names = readdirSync(root, { recursive: true }).filter((name) => name.endsWith(".sol"));
+  return Object.fromEntries(
+    names.sort().map((name) => [name, { content: readFileSync(join(root, name), "utf8") }]),
+  );
+}
+
+function compile() {
+  const input = { language: "Solidity", sources: sources(), settings };
+  const result = JSON.parse(solc.compile(JSON.stringify(input)));
+  const problems = result.errors ?? [];
+  for (const problem of problems) process.stderr.write(problem.formattedMessage + "\n");
+  if (problems.length > 0) process.exit(1);
+  const contracts = {};
+  for (const file of Object.values(result.contracts)) Object.assign(contracts, file);
+  return contracts;
+}
+
+const signature = (item) =>
+  `${item.type} ${item.name ?? ""}(${(item.inputs ?? []).map((input) => JSON.stringify(input))})`;
+
+// The extension answers at the address of the hub, so clients see one interface.
+function union(...abis) {
+  const items = new Map(abis.flat().map((item) => [signature(item), item]));
+  return [...items.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
+}
+
+function artifact(name, contracts) {
+  const { abi, evm } = contracts[name];
+  const bytes = evm.deployedBytecode.object.length / 2;
+  if (bytes > CODE_BYTES_MAX) throw new Error(`${name} has ${bytes} bytes of ${CODE_BYTES_MAX}`);
+  const seen = name === "Hub" ? union(abi, publicPart(contracts.HubExtension.abi)) : union(abi);
+  return {
+    contractName: name,
+    deployedBytes: bytes,
+    abi: seen,
+    bytecode: `0x${evm.bytecode.object}`,
+  };
+}
+
+const publicPart = (abi) =>
+  abi.filter((item) => ["function", "event", "error"].includes(item.type));
+
+const contracts = compile();
+mkdirSync(output, { recursive: true });
+for (const name of DEPLOYED) {
+  const text = JSON.stringify(artifact(name, contracts), null, 1) + "\n";
+  writeFileSync(join(output, `${name}.json`), text);
+  process.stdout.write(`${name} ${contracts[name].evm.deployedBytecode.object.length / 2} bytes\n`);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Configuration} from "./Configuration.sol";
+import {Escrow} from "./Escrow.sol";
+import {LegacyViews} from "./LegacyViews.sol";
+import {OrderManagement} from "./OrderManagement.sol";
+
+/// Runs inside the hub by delegatecall for every selector the hub does not know.
+contract HubExtension is LegacyViews, OrderManagement, Configuration, Escrow {
+    receive() external payable {
+        revert("fallback-disabled");
+    }
+
+    fallback() external payable {
+        revert("fallback-disabled");
+    }
+}

@@ -1,0 +1,463 @@
+//! Transactions of one wallet on a hub: this is where an order is matched and a task is
+//! initialized, contributed, finalized and claimed.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    sol_types::{SolCall, SolEvent},
+};
+use protocol::{
+    DealId, TaskId, digest,
+    message::Authorization,
+    order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder},
+};
+
+use crate::{
+    Asset, Error, Hub, Receipt, Sender, Wallet,
+    abi::{self, Hub as Abi, Registry, Token},
+    convert,
+};
+
+/// The `operation` that closes an order (spec/contracts.md §3).
+const CLOSE: u8 = 1;
+/// A standard task has no enclave signature; the contract ignores the bytes.
+const NO_ENCLAVE_SIGN: [u8; 32] = [0; 32];
+
+/// An asset to register. The same content and owner can be registered once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewAsset {
+    /// An app.
+    App {
+        /// Its owner.
+        owner: Address,
+        /// Display name.
+        name: String,
+        /// `DOCKER`.
+        kind: String,
+        /// Where the image is, encoded by [`protocol::multiaddr::encode`].
+        multiaddr: Bytes,
+        /// The image's digest.
+        checksum: B256,
+        /// Enclave configuration; empty for standard apps.
+        mrenclave: Bytes,
+    },
+    /// A dataset.
+    Dataset {
+        /// Its owner.
+        owner: Address,
+        /// Display name.
+        name: String,
+        /// Where the encrypted file is.
+        multiaddr: Bytes,
+        /// sha256 of that file.
+        checksum: B256,
+    },
+    /// A workerpool.
+    Workerpool {
+        /// Its owner.
+        owner: Address,
+        /// Free text.
+        description: String,
+    },
+}
+
+impl NewAsset {
+    /// Which registry it goes to.
+    pub fn kind(&self) -> Asset {
+        match self {
+            Self::App { .. } => Asset::App,
+            Self::Dataset { .. } => Asset::Dataset,
+            Self::Workerpool { .. } => Asset::Workerpool,
+        }
+    }
+
+    pub(crate) fn predict_call(&self) -> Vec<u8> {
+        match self.clone() {
+            Self::App {
+                owner,
+                name,
+                kind,
+                multiaddr,
+                checksum,
+                mrenclave,
+            } => {
+                let call = Registry::predictAppCall {
+                    owner,
+                    name,
+                    kind,
+                    multiaddr,
+                    checksum,
+                    mrenclave,
+                };
+                call.abi_encode()
+            }
+            Self::Dataset {
+                owner,
+                name,
+                multiaddr,
+                checksum,
+            } => Registry::predictDatasetCall {
+                owner,
+                name,
+                multiaddr,
+                checksum,
+            }
+            .abi_encode(),
+            Self::Workerpool { owner, description } => {
+                Registry::predictWorkerpoolCall { owner, description }.abi_encode()
+            }
+        }
+    }
+
+    fn create_call(&self) -> Vec<u8> {
+        match self.clone() {
+            Self::App {
+                owner,
+                name,
+                kind,
+                multiaddr,
+                checksum,
+                mrenclave,
+            } => {
+                let call = Registry::createAppCall {
+                    owner,
+                    name,
+                    kind,
+                    multiaddr,
+                    checksum,
+                    mrenclave,
+                };
+                call.abi_encode()
+            }
+            Self::Dataset {
+                owner,
+                name,
+                multiaddr,
+                checksum,
+            } => Registry::createDatasetCall {
+                owner,
+                name,
+                multiaddr,
+                checksum,
+            }
+            .abi_encode(),
+            Self::Workerpool { owner, description } => {
+                Registry::createWorkerpoolCall { owner, description }.abi_encode()
+            }
+        }
+    }
+}
+
+/// An order that its owner can close on chain.
+pub trait Closable {
+    #[doc(hidden)]
+    fn close_call(&self) -> Vec<u8>;
+}
+
+macro_rules! closable {
+    ($order:ident, $operation:ident, $call:ident) => {
+        impl Closable for Signed<$order> {
+            fn close_call(&self) -> Vec<u8> {
+                let op = abi::$operation {
+                    order: self.into(),
+                    operation: CLOSE,
+                    sign: Bytes::new(),
+                };
+                Abi::$call { op }.abi_encode()
+            }
+        }
+    };
+}
+
+closable!(AppOrder, AppOrderOperation, manageAppOrderCall);
+closable!(DatasetOrder, DatasetOrderOperation, manageDatasetOrderCall);
+closable!(
+    WorkerpoolOrder,
+    WorkerpoolOrderOperation,
+    manageWorkerpoolOrderCall
+);
+closable!(RequestOrder, RequestOrderOperation, manageRequestOrderCall);
+
+/// A hub with a wallet that acts on it. A cheap clone; all clones share the wallet's queue.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    hub: Hub,
+    sender: Sender,
+}
+
+impl Actor {
+    /// `wallet` acting on `hub`.
+    pub fn new(hub: Hub, wallet: Wallet) -> Self {
+        let sender = Sender::new(&hub, wallet);
+        Self { hub, sender }
+    }
+
+    /// The hub.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The wallet.
+    pub fn wallet(&self) -> &Wallet {
+        self.sender.wallet()
+    }
+
+    /// The wallet's address.
+    pub fn address(&self) -> Address {
+        self.wallet().address()
+    }
+
+    async fn act<C: SolCall>(&self, call: C) -> Result<Receipt, Error> {
+        self.act_on(self.hub.address(), call).await
+    }
+
+    async fn act_on<C: SolCall>(&self, to: Address, call: C) -> Result<Receipt, Error> {
+        self.sender
+            .send(C::SIGNATURE, to, call.abi_encode(), U256::ZERO)
+            .await
+    }
+
+    /// Matches four orders into a deal and returns its id and volume (tasks).
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] with the code of spec/contracts.md §8.5 when they do not match; all
+    /// transactions below also fail as [`Sender::send`] does.
+    pub async fn match_orders(
+        &self,
+        app: &Signed<AppOrder>,
+        dataset: &Signed<DatasetOrder>,
+        workerpool: &Signed<WorkerpoolOrder>,
+        request: &Signed<RequestOrder>,
+    ) -> Result<(DealId, U256, Receipt), Error> {
+        let call = Abi::matchOrdersCall {
+            a: app.into(),
+            d: dataset.into(),
+            w: workerpool.into(),
+            r: request.into(),
+        };
+        let receipt = self.act(call).await?;
+        let event: Abi::OrdersMatched = find(&receipt, self.hub.address())?;
+        Ok((DealId(event.dealid), event.volume, receipt))
+    }
+
+    /// Initializes tasks of a deal: one call for one, the array call for more.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when one of them is initialized already: nothing changes then.
+    pub async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<Receipt, Error> {
+        let idx: Vec<U256> = indices.iter().copied().map(U256::from).collect();
+        match idx[..] {
+            [idx] => {
+                self.act(Abi::initializeCall {
+                    dealid: deal.0,
+                    idx,
+                })
+                .await
+            }
+            _ => {
+                let dealids = vec![deal.0; idx.len()];
+                self.act(Abi::initializeArrayCall { dealids, idx }).await
+            }
+        }
+    }
+
+    /// Contributes, reveals and finalizes in one transaction: trust 1 only.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when somebody contributed already or the deadline is over.
+    pub async fn contribute_and_finalize(
+        &self,
+        task: TaskId,
+        result_digest: B256,
+        results: Bytes,
+        callback: Bytes,
+        authorization: &Authorization,
+    ) -> Result<Receipt, Error> {
+        self.act(Abi::contributeAndFinalizeCall {
+            taskid: task.0,
+            resultDigest: result_digest,
+            results,
+            resultsCallback: callback,
+            enclaveChallenge: authorization.enclave_challenge,
+            enclaveSign: Bytes::from_static(&NO_ENCLAVE_SIGN),
+            authorizationSign: authorization.signature.value.clone(),
+        })
+        .await
+    }
+
+    /// Contributes the hash of a result; locks the worker's stake.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when the task does not take contributions from this worker.
+    pub async fn contribute(
+        &self,
+        task: TaskId,
+        result_digest: B256,
+        authorization: &Authorization,
+    ) -> Result<Receipt, Error> {
+        self.act(Abi::contributeCall {
+            taskid: task.0,
+            resultHash: digest::result_hash(task, result_digest),
+            resultSeal: digest::result_seal(self.address(), task, result_digest),
+            enclaveChallenge: authorization.enclave_challenge,
+            enclaveSign: Bytes::from_static(&NO_ENCLAVE_SIGN),
+            authorizationSign: authorization.signature.value.clone(),
+        })
+        .await
+    }
+
+    /// Reveals the digest contributed before.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when it is not the consensus or too late.
+    pub async fn reveal(&self, task: TaskId, result_digest: B256) -> Result<Receipt, Error> {
+        self.act(Abi::revealCall {
+            taskid: task.0,
+            resultDigest: result_digest,
+        })
+        .await
+    }
+
+    /// Finalizes a revealed task: pays everybody. Only the workerpool's owner may.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when reveals are missing or it is too late.
+    pub async fn finalize(
+        &self,
+        task: TaskId,
+        results: Bytes,
+        callback: Bytes,
+    ) -> Result<Receipt, Error> {
+        self.act(Abi::finalizeCall {
+            taskid: task.0,
+            results,
+            resultsCallback: callback,
+        })
+        .await
+    }
+
+    /// Gives the money of an unfinished task back after its final deadline.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] before the deadline or when the task is finished.
+    pub async fn claim(&self, task: TaskId) -> Result<Receipt, Error> {
+        self.act(Abi::claimCall { taskid: task.0 }).await
+    }
+
+    /// Claims several initialized tasks at once.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when one of them cannot be claimed: nothing changes then.
+    pub async fn claim_many(&self, tasks: &[TaskId]) -> Result<Receipt, Error> {
+        self.act(Abi::claimArrayCall {
+            taskids: tasks.iter().map(|t| t.0).collect(),
+        })
+        .await
+    }
+
+    /// Initializes and claims tasks that were never initialized.
+    ///
+    /// # Errors
+    /// As [`Actor::claim_many`].
+    pub async fn initialize_and_claim(
+        &self,
+        deal: DealId,
+        indices: &[u64],
+    ) -> Result<Receipt, Error> {
+        let idx: Vec<U256> = indices.iter().copied().map(U256::from).collect();
+        let dealids = vec![deal.0; idx.len()];
+        self.act(Abi::initializeAndClaimArrayCall { dealids, idx })
+            .await
+    }
+
+    /// Moves nRLC from the wallet into the hub, in one transaction.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when the wallet has less.
+    pub async fn deposit(&self, nrlc: U256) -> Result<Receipt, Error> {
+        let call = Token::approveAndCallCall {
+            spender: self.hub.address(),
+            amount: nrlc,
+            data: Bytes::new(),
+        };
+        self.act_on(self.hub.token(), call).await
+    }
+
+    /// Moves nRLC from the hub back into the wallet.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when less is free.
+    pub async fn withdraw(&self, nrlc: U256) -> Result<Receipt, Error> {
+        self.act(Abi::withdrawCall { amount: nrlc }).await
+    }
+
+    /// Sends nRLC from wallet to wallet.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when the wallet has less.
+    pub async fn transfer_rlc(&self, to: Address, nrlc: U256) -> Result<Receipt, Error> {
+        self.act_on(self.hub.token(), Token::transferCall { to, amount: nrlc })
+            .await
+    }
+
+    /// Sends the chain's coin, in wei.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the wallet has less.
+    pub async fn transfer_gas(&self, to: Address, wei: U256) -> Result<Receipt, Error> {
+        self.sender.send("transfer", to, Vec::new(), wei).await
+    }
+
+    /// Registers an asset and returns its address.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when it is registered already.
+    pub async fn create(&self, asset: &NewAsset) -> Result<(Address, Receipt), Error> {
+        let to = self.hub.registry(asset.kind());
+        let receipt = self
+            .sender
+            .send("create", to, asset.create_call(), U256::ZERO)
+            .await?;
+        let event: Registry::Transfer = find(&receipt, to)?;
+        Ok((convert::entry(event.tokenId), receipt))
+    }
+
+    /// Gives an asset to somebody else.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when it is not ours.
+    pub async fn transfer_asset(
+        &self,
+        asset: Asset,
+        entry: Address,
+        to: Address,
+    ) -> Result<Receipt, Error> {
+        let id = U256::from_be_bytes(entry.into_word().0);
+        let call = Registry::safeTransferFromCall {
+            from: self.address(),
+            to,
+            id,
+        };
+        self.act_on(self.hub.registry(asset), call).await
+    }
+
+    /// Closes an order on chain for good.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] when it is not ours.
+    pub async fn close_order(&self, order: &impl Closable) -> Result<Receipt, Error> {
+        let call = order.close_call();
+        self.sender
+            .send("manageOrder", self.hub.address(), call, U256::ZERO)
+            .await
+    }
+}
+
+fn find<E: SolEvent>(receipt: &Receipt, from: Address) -> Result<E, Error> {
+    let mut logs = receipt.logs.iter().filter(|log| log.address() == from);
+    logs.find_map(|log| E::decode_log(&log.inner).ok())
+        .map(|log| log.data)
+        .ok_or(Error::NoEvent {
+            tx: receipt.tx,
+            event: E::SIGNATURE,
+        })
+}

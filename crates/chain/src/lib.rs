@@ -1,0 +1,25 @@
+//! A typed client of a hub on any JSON-RPC chain: reads ([`Hub`]), transactions ([`Actor`]) and a
+//! stream of events ([`Events`]).
+//!
+//! It speaks the official ABI (spec/contracts.md), so it works unchanged against the official
+//! contracts and against ours.
+
+mod abi;
+mod actor;
+mod connect;
+mod convert;
+mod error;
+mod events;
+mod heads;
+mod hub;
+mod sender;
+mod wallet;
+
+pub use actor::{Actor, NewAsset};
+pub use alloy::providers::DynProvider;
+pub use connect::{NONCE_HEADER, NONCE_MANAGED, connect};
+pub use error::Error;
+pub use events::{Batch, Events, HubEvent, Located};
+pub use hub::{Account, AppInfo, Asset, DatasetInfo, Hub, WorkerpoolInfo};
+pub use sender::{Receipt, Sender};
+pub use wallet::{Wallet, authorize, recover_message_hash};

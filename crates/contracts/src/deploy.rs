@@ -1,0 +1,87 @@
+//! Sends a planned deployment.
+use alloy::network::TransactionBuilder;
+use alloy::primitives::{Address, TxHash};
+use alloy::providers::{DynProvider, PendingTransactionBuilder, Provider};
+use alloy::rpc::types::TransactionRequest;
+use alloy::transports::TransportError;
+use futures_util::future::{try_join_all, try_join3};
+
+use crate::{Deployment, Error, Options, Plan, Step};
+
+/// Deploys and configures everything and returns where it is once all receipts are good.
+///
+/// `provider` must be able to sign for `deployer`, who ends up owning the hub, the registries and
+/// (unless `options` names a token) the whole supply of RLC. All transactions are sent at once,
+/// with consecutive nonces and without asking for estimates.
+///
+/// # Errors
+/// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails. What
+/// was mined before stays on the chain; a second attempt deploys anew.
+pub async fn deploy(
+    provider: &DynProvider,
+    deployer: Address,
+    options: &Options,
+) -> Result<Deployment, Error> {
+    let (nonce, chain_id, gas_price) = try_join3(
+        async {
+            rpc(
+                "count transactions",
+                provider.get_transaction_count(deployer).await,
+            )
+        },
+        async { rpc("name its chain", provider.get_chain_id().await) },
+        async { rpc("price gas", provider.get_gas_price().await) },
+    )
+    .await?;
+    let plan = Plan::new(deployer, nonce, options);
+    let sends = plan.steps.iter().zip(nonce..).map(|(step, nonce)| {
+        let request = request(step)
+            .with_from(deployer)
+            .with_nonce(nonce)
+            .with_chain_id(chain_id)
+            .with_gas_price(gas_price);
+        send(provider, step.name, request)
+    });
+    let sent = try_join_all(sends).await?;
+    let checks = plan.steps.iter().zip(sent);
+    try_join_all(checks.map(|(step, hash)| check(provider, step.name, hash))).await?;
+    Ok(plan.deployment)
+}
+
+fn request(step: &Step) -> TransactionRequest {
+    let request = TransactionRequest::default().with_gas_limit(step.gas);
+    match step.to {
+        Some(to) => request.with_to(to).with_input(step.data.clone()),
+        None => request.with_deploy_code(step.data.clone()),
+    }
+}
+
+async fn send(
+    provider: &DynProvider,
+    step: &'static str,
+    request: TransactionRequest,
+) -> Result<TxHash, Error> {
+    let pending = rpc(step, provider.send_transaction(request).await)?;
+    Ok(*pending.tx_hash())
+}
+
+/// A node that mines on demand has the receipt already; any other is waited for.
+async fn check(provider: &DynProvider, step: &'static str, hash: TxHash) -> Result<(), Error> {
+    let known = rpc(step, provider.get_transaction_receipt(hash).await)?;
+    let receipt = match known {
+        Some(receipt) => receipt,
+        None => PendingTransactionBuilder::new(provider.root().clone(), hash)
+            .get_receipt()
+            .await
+            .map_err(|source| Error::Receipt { step, source })?,
+    };
+    if receipt.status() {
+        Ok(())
+    } else {
+        Err(Error::Reverted { step })
+    }
+}
+
+fn rpc<T>(step: &'static str, result: Result<T, TransportError>) -> Result<T, Error> {
+    result.map_err(|source| Error::Rpc { step, source })
+}

@@ -1,0 +1,28 @@
+//! The compiled contracts, their typed bindings and how to deploy them.
+//!
+//! The bindings describe the published interface of PoCo, so they work with our contracts and
+//! with the official ones alike; [`Hub`] includes the functions our hub answers through its
+//! extension. Every `sol!` of the workspace that concerns these contracts lives here.
+//!
+//! ```no_run
+//! # async fn example(provider: alloy::providers::DynProvider, owner: alloy::primitives::Address)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! let deployment = contracts::deploy(&provider, owner, &contracts::Options::default()).await?;
+//! let hub = contracts::Hub::new(deployment.hub, &provider);
+//! assert_eq!(hub.countCategory().call().await?.to::<u64>(), 5);
+//! # Ok(())
+//! # }
+//! ```
+
+mod bindings;
+mod deploy;
+mod error;
+mod plan;
+
+pub use bindings::{
+    App, AppRegistry, Dataset, DatasetRegistry, Hub, HubExtension, Rlc, Workerpool,
+    WorkerpoolRegistry,
+};
+pub use deploy::deploy;
+pub use error::Error;
+pub use plan::{CATEGORIES, Category, Deployment, Options, Plan, Step};

@@ -1,0 +1,212 @@
+//! The official contracts in place of ours, so that the same tests say what both do.
+//!
+//! `POCO_PACKAGE=<unpacked @iexec/poco> cargo test -p iexec-contracts --test poco` runs them;
+//! what then fails is a difference. Known ones: what 6.2.0 changed since the package (6.1.0), the
+//! custom errors of the registries, and what contracts/README.md calls different on purpose.
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use alloy::json_abi::JsonAbi;
+use alloy::primitives::{Address, Bytes, FixedBytes, U256, hex};
+use alloy::sol_types::{SolCall, SolConstructor};
+use contracts::{AppRegistry, CATEGORIES, Deployment, Hub, Rlc};
+
+use crate::chain::Chain;
+
+alloy::sol! {
+    struct FacetCut { address facetAddress; uint8 action; bytes4[] functionSelectors; }
+    struct DiamondArgs { address owner; address init; bytes initCalldata; }
+    contract Diamond { constructor(FacetCut[] memory _diamondCut, DiamondArgs memory _args); }
+    function init();
+}
+
+const FACETS: [&str; 11] = [
+    "AccessorsABILegacy",
+    "CategoryManager",
+    "ConfigurationExtra",
+    "Configuration",
+    "ERC20",
+    "EscrowToken",
+    "OrderManagement",
+    "Poco1",
+    "Poco2",
+    "PocoAccessors",
+    "Relay",
+];
+/// Where calls without and with unknown selectors go.
+const RECEIVE: FixedBytes<4> = FixedBytes([0; 4]);
+const FALLBACK: FixedBytes<4> = FixedBytes([0xff; 4]);
+
+/// Where the official package lies, when the tests are to run against it.
+pub(crate) fn package() -> Option<PathBuf> {
+    std::env::var_os("POCO_PACKAGE").map(PathBuf::from)
+}
+
+struct Artifact {
+    abi: JsonAbi,
+    code: String,
+}
+
+fn artifact(path: &Path) -> Artifact {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("no {}", path.display()));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    Artifact {
+        abi: serde_json::from_value(json["abi"].clone()).unwrap(),
+        code: json["bytecode"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("0x")
+            .to_owned(),
+    }
+}
+
+struct Official<'a> {
+    chain: &'a mut Chain,
+    package: &'a Path,
+    deployer: Address,
+}
+
+pub(crate) fn deployed(chain: &mut Chain, deployer: Address, package: &Path) -> Deployment {
+    let mut official = Official {
+        chain,
+        package,
+        deployer,
+    };
+    let token = official.token();
+    let hub = official.diamond();
+    let [app_registry, dataset_registry, workerpool_registry] =
+        ["app", "dataset", "workerpool"].map(|kind| official.registry(kind));
+    let deployment = Deployment {
+        hub,
+        extension: Address::ZERO,
+        token,
+        app_registry,
+        dataset_registry,
+        workerpool_registry,
+    };
+    official.configure(&deployment);
+    deployment
+}
+
+impl Official<'_> {
+    fn token(&mut self) -> Address {
+        let arguments = Rlc::constructorCall {
+            holder: self.deployer,
+        }
+        .abi_encode();
+        let code = [Rlc::BYTECODE.as_ref(), &arguments].concat();
+        self.chain.create(self.deployer, code.into())
+    }
+
+    /// Links the library of order hashes into the facets that need it and joins all of them.
+    fn diamond(&mut self) -> Address {
+        let library = self.compiled("libs/IexecLibOrders_v5.sol/IexecLibOrders_v5");
+        let library = self.create(&library.code, Address::ZERO);
+        let mut known = BTreeSet::new();
+        let mut cuts = Vec::new();
+        for name in ["DiamondCutFacet", "DiamondLoupeFacet", "OwnershipFacet"] {
+            let facet = self.published(name);
+            cuts.push(self.cut(&facet, library, &mut known));
+        }
+        for name in FACETS {
+            let facet = self.compiled(&format!("facets/Iexec{name}Facet.sol/Iexec{name}Facet"));
+            cuts.push(self.cut(&facet, library, &mut known));
+        }
+        let start = self.published("DiamondInit");
+        let arguments = DiamondArgs {
+            owner: self.deployer,
+            init: self.create(&start.code, library),
+            initCalldata: initCall {}.abi_encode().into(),
+        };
+        let call = Diamond::constructorCall {
+            _diamondCut: cuts,
+            _args: arguments,
+        };
+        let diamond = self.compiled("Diamond.sol/Diamond");
+        let code = diamond.code + &hex::encode(call.abi_encode());
+        self.create(&code, library)
+    }
+
+    fn cut(
+        &mut self,
+        facet: &Artifact,
+        library: Address,
+        known: &mut BTreeSet<FixedBytes<4>>,
+    ) -> FacetCut {
+        let mut selectors: Vec<_> = facet.abi.functions().map(|one| one.selector()).collect();
+        selectors.extend(facet.abi.receive.as_ref().map(|_| RECEIVE));
+        selectors.extend(facet.abi.fallback.as_ref().map(|_| FALLBACK));
+        selectors.retain(|selector| known.insert(*selector));
+        FacetCut {
+            facetAddress: self.create(&facet.code, library),
+            action: 0,
+            functionSelectors: selectors,
+        }
+    }
+
+    fn registry(&mut self, kind: &str) -> Address {
+        let name = format!("{}{}Registry", kind[..1].to_uppercase(), &kind[1..]);
+        let compiled = self.compiled(&format!("registries/{kind}s/{name}.sol/{name}"));
+        let registry = self.create(&compiled.code, Address::ZERO);
+        let call = AppRegistry::initializeCall {
+            _previous: Address::ZERO,
+        };
+        self.chain.act(self.deployer, registry, &call);
+        registry
+    }
+
+    fn configure(&mut self, at: &Deployment) {
+        let call = Hub::configureCall {
+            token_: at.token,
+            name_: "Staked RLC".to_owned(),
+            symbol_: "SRLC".to_owned(),
+            decimals_: 9,
+            appregistry_: at.app_registry,
+            datasetregistry_: at.dataset_registry,
+            workerpoolregistry_: at.workerpool_registry,
+            v3_iexecHub: Address::ZERO,
+        };
+        self.chain.act(self.deployer, at.hub, &call);
+        for (name, seconds) in CATEGORIES.into_iter().chain([("local", 1)]) {
+            let call = Hub::createCategoryCall {
+                name_: name.to_owned(),
+                description: String::new(),
+                workClockTimeRef: U256::from(seconds),
+            };
+            self.chain.act(self.deployer, at.hub, &call);
+        }
+    }
+
+    fn compiled(&self, name: &str) -> Artifact {
+        artifact(
+            &self
+                .package
+                .join(format!("artifacts/contracts/{name}.json")),
+        )
+    }
+
+    fn published(&self, name: &str) -> Artifact {
+        artifact(
+            &self
+                .package
+                .join(format!("deployments/arbitrum/{name}.json")),
+        )
+    }
+
+    fn create(&mut self, code: &str, library: Address) -> Address {
+        let code: Bytes = linked(code, library).parse().unwrap();
+        self.chain.create(self.deployer, code)
+    }
+}
+
+/// Replaces the placeholders `__$…$__` of the only library there is.
+fn linked(code: &str, library: Address) -> String {
+    let mut linked = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(position) = rest.find("__$") {
+        linked += &rest[..position];
+        linked += &hex::encode(library);
+        rest = &rest[position + 40..];
+    }
+    linked + rest
+}

@@ -1,0 +1,237 @@
+//! A run on disk: what the helper needs to start it and what it leaves behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::config::ImageConfig;
+use super::store::create_private;
+use super::user::User;
+use crate::security::{CAPABILITIES, OPEN_FILES_MAX};
+use crate::{Bind, Digest, Error, Limits, Network, RunSpec};
+
+/// The period of the processor quota, microseconds (the kernel's default).
+const CPU_PERIOD_US: u64 = 100_000;
+/// Shared memory of a container, Docker's default.
+const SHM_OPTION: &str = "size=64m";
+
+/// What only our helper reads; the rest is in the standard's `config.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plan {
+    /// The read-only root of the image.
+    pub(super) lower: PathBuf,
+    /// Made in the root where missing.
+    pub(super) workdir: String,
+    /// A network of its own with only a loopback.
+    pub(super) isolated: bool,
+}
+
+/// What the helper reports.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    /// The container ran; 128 + n for signal n.
+    Exited(i64),
+    /// It never did.
+    Failed(String),
+}
+
+/// The directory of one run.
+#[derive(Debug, Clone)]
+pub(super) struct Bundle(pub(super) PathBuf);
+
+impl Bundle {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(super) fn plan(&self) -> PathBuf {
+        self.path("plan.json")
+    }
+
+    pub(super) fn outcome(&self) -> PathBuf {
+        self.path("outcome.json")
+    }
+
+    /// Held by the helper as long as it lives.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.path("lock")
+    }
+
+    pub(super) fn rootfs(&self) -> PathBuf {
+        self.path("rootfs")
+    }
+
+    /// Writes everything the helper needs.
+    pub(super) fn write(
+        &self,
+        spec: &RunSpec,
+        image: &ImageConfig,
+        user: &User,
+        plan: &Plan,
+        cgroup: &str,
+    ) -> Result<(), Error> {
+        for dir in ["upper", "work", "rootfs", "state", "etc"] {
+            create_private(&self.path(dir))?;
+        }
+        let hostname = &Digest::of(spec.name.as_bytes()).hex()[..12];
+        let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n");
+        let resolv = match spec.network {
+            Network::None => String::new(),
+            Network::Outbound => fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
+        };
+        let config = self.config(spec, image, user, cgroup, hostname);
+        for (path, text) in [
+            ("etc/hostname", format!("{hostname}\n")),
+            ("etc/hosts", hosts),
+            ("etc/resolv.conf", resolv),
+            ("lock", String::new()),
+            ("config.json", config.to_string()),
+            ("plan.json", json!(plan).to_string()),
+        ] {
+            let path = self.path(path);
+            fs::write(&path, text).map_err(Error::io("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// OCI runtime spec 1.0, `config.json`.
+    fn config(
+        &self,
+        spec: &RunSpec,
+        image: &ImageConfig,
+        user: &User,
+        cgroup: &str,
+        hostname: &str,
+    ) -> Value {
+        let mut mounts = system_mounts();
+        for name in ["hosts", "hostname", "resolv.conf"] {
+            let source = self.path("etc").join(name);
+            mounts.push(bind(&Bind::read_only(source, format!("/etc/{name}"))));
+        }
+        mounts.extend(spec.binds.iter().map(bind));
+        // The network is the helper's, which has left the host's if so planned.
+        let namespaces = ["pid", "mount", "ipc", "uts"].map(|kind| json!({ "type": kind }));
+        json!({
+            "ociVersion": "1.0.2",
+            "root": { "path": self.rootfs(), "readonly": false },
+            "hostname": hostname,
+            "process": process(spec, image, user, hostname),
+            "mounts": mounts,
+            "linux": {
+                "cgroupsPath": cgroup,
+                "namespaces": namespaces,
+                "resources": resources(&spec.limits),
+                "maskedPaths": MASKED,
+                "readonlyPaths": READ_ONLY,
+            },
+        })
+    }
+}
+
+/// Parts of `/proc` and `/sys` that tell about or reach the host (Docker's lists).
+const MASKED: [&str; 9] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/sys/firmware",
+];
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+fn process(spec: &RunSpec, image: &ImageConfig, user: &User, hostname: &str) -> Value {
+    let mut env = image.environment(&spec.env);
+    env.push(format!("HOSTNAME={hostname}"));
+    let all = CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec();
+    // A user other than root has them only as the bound of what it could get.
+    let held = if user.uid == 0 {
+        all.clone()
+    } else {
+        Vec::new()
+    };
+    let rlimit = |kind: &str, value: u64| json!({ "type": kind, "soft": value, "hard": value });
+    json!({
+        "terminal": false,
+        "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
+        "args": image.command(&spec.args),
+        "env": env,
+        "cwd": image.workdir(),
+        "noNewPrivileges": true,
+        "capabilities": { "bounding": all, "effective": held, "permitted": held },
+        "rlimits": [
+            rlimit("RLIMIT_NOFILE", OPEN_FILES_MAX.into()),
+            rlimit("RLIMIT_FSIZE", spec.limits.file_bytes),
+            rlimit("RLIMIT_CORE", 0),
+        ],
+    })
+}
+
+fn resources(limits: &Limits) -> Value {
+    let quota = (limits.cpus * CPU_PERIOD_US as f64) as i64;
+    // The sum of memory and swap: equal to memory means no swap.
+    json!({
+        "devices": [{ "allow": false, "access": "rwm" }],
+        "memory": { "limit": limits.memory_bytes, "swap": limits.memory_bytes },
+        "cpu": { "quota": quota.max(1000), "period": CPU_PERIOD_US },
+        "pids": { "limit": limits.pids },
+    })
+}
+
+fn system_mounts() -> Vec<Value> {
+    let mount = |target: &str, kind: &str, options: &[&str]| {
+        json!({
+            "destination": target, "type": kind, "source": kind, "options": options,
+        })
+    };
+    vec![
+        mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        mount(
+            "/dev",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        mount(
+            "/dev/pts",
+            "devpts",
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+            ],
+        ),
+        mount(
+            "/dev/shm",
+            "tmpfs",
+            &["nosuid", "noexec", "nodev", "mode=1777", SHM_OPTION],
+        ),
+        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+    ]
+}
+
+fn bind(bind: &Bind) -> Value {
+    let access = if bind.read_only { "ro" } else { "rw" };
+    json!({
+        "destination": path(&bind.container), "type": "bind", "source": path(&bind.host),
+        "options": ["rbind", "rprivate", "nosuid", "nodev", access],
+    })
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,81 @@
+//! The control group of a run: whether memory ran out, and the end of whatever is in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+const ROOT: &str = "/sys/fs/cgroup";
+/// A killed process that is still there after so long hangs in the kernel.
+const DEATH_TIMEOUT_S: i64 = 10;
+/// Processes may fork while they are being killed, but the process limit ends that.
+const KILL_ROUNDS_MAX: usize = 64;
+
+/// The directories of a group: one in version 2, one per controller in version 1.
+fn dirs(group: &str) -> Vec<PathBuf> {
+    let name = group.trim_start_matches('/');
+    let controllers = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    let candidates = controllers.map(|entry| entry.path().join(name));
+    let all = candidates.chain([Path::new(ROOT).join(name)]);
+    all.filter(|dir| dir.join("cgroup.procs").exists())
+        .collect()
+}
+
+/// How many processes of the group the kernel killed for want of memory.
+pub(super) fn oom_kills(group: &str) -> u64 {
+    let files = ["memory.events", "memory.oom_control"];
+    let texts = dirs(group)
+        .into_iter()
+        .flat_map(|dir| files.map(|file| dir.join(file)));
+    texts
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .flat_map(|text| {
+            let counts = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("oom_kill "));
+            counts
+                .filter_map(|count| count.trim().parse::<u64>().ok())
+                .collect::<Vec<_>>()
+        })
+        .sum()
+}
+
+/// Kills everything in the group and removes it; fine when there is none.
+pub(super) fn destroy(group: &str) -> io::Result<()> {
+    for _ in 0..KILL_ROUNDS_MAX {
+        let pids: BTreeSet<i32> = dirs(group).iter().flat_map(|dir| members(dir)).collect();
+        if pids.is_empty() {
+            break;
+        }
+        pids.into_iter()
+            .filter_map(Pid::from_raw)
+            .try_for_each(kill)?;
+    }
+    dirs(group).iter().try_for_each(fs::remove_dir)
+}
+
+fn members(dir: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn kill(pid: Pid) -> io::Result<()> {
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return Ok(());
+    };
+    let _ = pidfd_send_signal(&process, Signal::KILL);
+    let limit = Timespec {
+        tv_sec: DEATH_TIMEOUT_S,
+        tv_nsec: 0,
+    };
+    match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit))? {
+        0 => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "a killed process does not end",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,158 @@
+//! The process between us and a container.
+//!
+//! A container is made by cloning the calling process, which is only safe in a process with a
+//! single thread; ours has many. So the program starts itself once more for each run, and this
+//! is what it does then. It also keeps the promise that nothing outlives us: when our end of its
+//! standard input closes, for whatever reason, it kills the container; and when it dies itself,
+//! the kernel kills the container.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::network::link::LinkClient;
+use libcontainer::network::wrapper::create_network_client;
+use libcontainer::oci_spec::runtime::Spec;
+use libcontainer::syscall::syscall::SyscallType;
+use libcontainer::workload::default::DefaultExecutor;
+use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
+use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, waitpid,
+};
+use rustix::thread::UnshareFlags;
+
+use super::bundle::{Bundle, Outcome, Plan};
+use super::root;
+
+/// The loopback is the first interface of every network namespace.
+const LOOPBACK_INDEX: u32 = 1;
+
+/// The whole program of the helper: runs the container prepared in `dir` and writes how it
+/// ended into it. Returns the exit code of the process.
+///
+/// Must be called before this process starts a thread or an async runtime; the program that
+/// embeds the engine does so for the subcommand named in [`Config::helper`](crate::Config).
+#[must_use]
+pub fn run_bundle_main(dir: &Path) -> i32 {
+    let bundle = Bundle(dir.to_owned());
+    let outcome = match run(&bundle) {
+        Ok(code) => Outcome::Exited(code),
+        Err(reason) => Outcome::Failed(reason),
+    };
+    let written = serde_json::to_vec(&outcome)
+        .map_err(io::Error::from)
+        .and_then(|text| fs::write(bundle.outcome(), text));
+    i32::from(written.is_err())
+}
+
+type Result<T> = std::result::Result<T, String>;
+
+fn said<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> String {
+    move |error| format!("{what}: {error}")
+}
+
+fn run(bundle: &Bundle) -> Result<i64> {
+    let plan = fs::read(bundle.plan()).map_err(said("plan"))?;
+    let plan: Plan = serde_json::from_slice(&plan).map_err(said("plan"))?;
+    let lock = File::open(bundle.lock()).map_err(said("lock"))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(said("lock"))?;
+    separate(&plan)?;
+    root::prepare(bundle, &plan).map_err(said("root file system"))?;
+    let pid = start(bundle)?;
+    let status = watch(pid).map_err(said("wait"))?;
+    let code = status
+        .exit_status()
+        .or(status.terminating_signal().map(|signal| 128 + signal));
+    code.map(i64::from)
+        .ok_or_else(|| "ended without a status".to_owned())
+}
+
+/// Leaves the host's mounts, and its network if so planned. What is mounted from here on is
+/// unmounted by the kernel when the last process of this run is gone.
+fn separate(plan: &Plan) -> Result<()> {
+    let network = if plan.isolated {
+        UnshareFlags::NEWNET
+    } else {
+        UnshareFlags::empty()
+    };
+    #[expect(
+        deprecated,
+        reason = "unsafe only where file descriptors are concerned"
+    )]
+    rustix::thread::unshare(UnshareFlags::NEWNS | network).map_err(said("namespaces"))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).map_err(said("mounts"))?;
+    if plan.isolated {
+        let client = LinkClient::new(create_network_client());
+        client
+            .and_then(|mut client| client.set_up(LOOPBACK_INDEX))
+            .map_err(said("loopback"))?;
+    }
+    Ok(())
+}
+
+fn start(bundle: &Bundle) -> Result<Pid> {
+    // Our own standard input is the line to our parent, not for the container.
+    let nothing = File::open("/dev/null").map_err(said("/dev/null"))?;
+    let mut container = ContainerBuilder::new("run".to_owned(), SyscallType::default())
+        .with_root_path(bundle.path("state"))
+        .map(|builder| builder.with_executor(Tethered).with_stdin(nothing))
+        .and_then(|builder| builder.as_init(&bundle.0).with_systemd(false).build())
+        .map_err(|error| chain(&error))?;
+    let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw()));
+    container.start().map_err(|error| chain(&error))?;
+    pid.ok_or_else(|| "no process".to_owned())
+}
+
+/// Waits for the end of the container, or of our parent, which ends the container.
+fn watch(pid: Pid) -> io::Result<WaitStatus> {
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    let parent = io::stdin();
+    let mut events = [
+        PollFd::new(&process, PollFlags::IN),
+        PollFd::new(&parent, PollFlags::IN),
+    ];
+    poll(&mut events, None)?;
+    if events[0].revents().is_empty() {
+        pidfd_send_signal(&process, Signal::KILL)?;
+    }
+    match waitpid(Some(pid), WaitOptions::empty())? {
+        Some((_, status)) => Ok(status),
+        None => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// The error and its causes, without repeating those that quote their cause themselves.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Executes the container's program so that it cannot outlive the helper.
+#[derive(Clone)]
+struct Tethered;
+
+impl Executor for Tethered {
+    fn exec(&self, spec: &Spec) -> std::result::Result<(), ExecutorError> {
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|error| ExecutorError::Execution(Box::new(error)))?;
+        DefaultExecutor {}.exec(spec)
+    }
+
+    fn validate(&self, spec: &Spec) -> std::result::Result<(), ExecutorValidationError> {
+        DefaultExecutor {}.validate(spec)
+    }
+}

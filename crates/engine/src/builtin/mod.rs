@@ -1,0 +1,232 @@
+//! The engine that needs nothing but Linux and root.
+//!
+//! Layout of its directory, all of it root's alone: `images/<id>/` holds an image's config, its
+//! names and its unpacked root, made once; `blobs/sha256/` holds layers while they are being
+//! fetched; `runs/<name>/` holds a container while it runs: its writable layer, its settings,
+//! how it ended.
+
+mod bundle;
+mod cgroup;
+mod config;
+mod helper;
+mod layer;
+mod pull;
+mod root;
+mod run;
+mod store;
+mod user;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::Archive;
+use crate::running::Running;
+use crate::spec::check_name;
+use crate::{
+    Digest, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink, Resolved, RunSpec,
+    registry,
+};
+use bundle::Bundle;
+pub use helper::run_bundle_main;
+use pull::Puller;
+use run::{Remains, blocking};
+use store::Store;
+
+/// Containers without a daemon, through libcontainer.
+///
+/// Same limits and privileges as with Docker, but no seccomp filter, no network bridge (see
+/// [`Network::Outbound`](crate::Network::Outbound)) and no user namespace: for development and
+/// for applications one trusts. Layers compressed with zstd are not supported.
+#[derive(Debug)]
+pub struct Builtin {
+    store: Arc<Store>,
+    runs: PathBuf,
+    /// Distinguishes our control groups from those of another directory's engine.
+    group_prefix: String,
+    helper: Vec<OsString>,
+    running: Running,
+}
+
+impl Builtin {
+    /// Prepares the directory of images and containers. One process at a time may use it.
+    ///
+    /// `helper` is the command that calls [`run_bundle_main`] with its last argument.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when not root.
+    pub fn new(root_dir: PathBuf, helper: Vec<OsString>) -> Result<Self, Error> {
+        if !rustix::process::geteuid().is_root() {
+            let reason = "the built-in engine needs root; start Docker or run as root".to_owned();
+            return Err(Error::Unavailable { reason });
+        }
+        let root = std::path::absolute(&root_dir).map_err(Error::io("find", &root_dir))?;
+        store::create_private(&root)?;
+        let runs = root.join("runs");
+        store::create_private(&runs)?;
+        let group_prefix = format!(
+            "/run-{}-",
+            &Digest::of(root.as_os_str().as_bytes()).hex()[..8]
+        );
+        let store = Arc::new(Store::open(&root)?);
+        Ok(Self {
+            store,
+            runs,
+            group_prefix,
+            helper,
+            running: Running::default(),
+        })
+    }
+
+    fn bundle(&self, name: &str) -> Bundle {
+        Bundle(self.runs.join(name))
+    }
+
+    fn group(&self, name: &str) -> String {
+        format!("{}{name}", self.group_prefix)
+    }
+
+    async fn find(&self, image: &ImageRef, pin: &Pin) -> Result<Option<Image>, Error> {
+        let (store, image, pin) = (Arc::clone(&self.store), image.clone(), *pin);
+        blocking(move || store.find(&image, &pin)).await
+    }
+
+    async fn known(&self, image: &ImageRef) -> Result<Option<Resolved>, Error> {
+        let (store, image) = (Arc::clone(&self.store), image.clone());
+        blocking(move || store.resolve(&image)).await
+    }
+
+    async fn fetch(
+        &self,
+        image: &ImageRef,
+        digest: Digest,
+        progress: &ProgressSink,
+    ) -> Result<(), Error> {
+        let at = image.at(digest);
+        let puller = Puller::new(&at, progress);
+        let found = puller.find(digest).await?;
+        let layers = match self.store.contains(found.id) {
+            true => None,
+            false => Some(puller.layers(&found, &self.store).await?),
+        };
+        let (store, image) = (Arc::clone(&self.store), image.clone());
+        blocking(move || {
+            if let Some(layers) = layers {
+                unpack(&store, found.id, &found.config, &layers.0)?;
+            }
+            store.add_name(found.id, &image, Some(digest))
+        })
+        .await
+    }
+
+    /// When the digest is nowhere, says what stands under the name instead.
+    async fn explain(&self, image: &ImageRef, pin: &Pin, error: Error) -> Error {
+        let found = match self.known(image).await {
+            Ok(Some(known)) => known.digest.or(known.image_id),
+            _ => registry::manifest_digest(image).await.ok(),
+        };
+        match found {
+            Some(found) if found != pin.digest => Error::DigestMismatch {
+                image: image.to_string(),
+                expected: pin.digest,
+                found,
+            },
+            _ => error,
+        }
+    }
+}
+
+fn unpack(store: &Store, id: Digest, config: &[u8], layers: &[PathBuf]) -> Result<(), Error> {
+    let parsed = config::ImageConfig::parse(config)?;
+    store.install(id, config, |root, budget| {
+        for (path, diff_id) in layers.iter().zip(&parsed.diff_ids) {
+            let file = File::open(path).map_err(Error::io("open", path))?;
+            layer::apply(file, *diff_id, root, budget)?;
+        }
+        Ok(())
+    })
+}
+
+#[async_trait]
+impl Engine for Builtin {
+    fn name(&self) -> &'static str {
+        "builtin"
+    }
+
+    async fn pull(
+        &self,
+        image: &ImageRef,
+        pin: &Pin,
+        progress: &ProgressSink,
+    ) -> Result<Image, Error> {
+        if let Some(present) = self.find(image, pin).await? {
+            return Ok(present);
+        }
+        match self.fetch(image, pin.digest, progress).await {
+            Ok(()) => {}
+            Err(error @ Error::NotFound { .. }) => {
+                return Err(self.explain(image, pin, error).await);
+            }
+            Err(error) => return Err(error),
+        }
+        let pulled = self.find(image, pin).await?;
+        pulled.ok_or_else(|| Error::NotFound {
+            image: image.at(pin.digest).to_string(),
+        })
+    }
+
+    async fn resolve(&self, image: &ImageRef) -> Result<Resolved, Error> {
+        match self.known(image).await? {
+            Some(resolved) => Ok(resolved),
+            None => {
+                let digest = registry::manifest_digest(image).await?;
+                Ok(Resolved {
+                    digest: Some(digest),
+                    image_id: None,
+                })
+            }
+        }
+    }
+
+    async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error> {
+        let (store, reference) = (Arc::clone(&self.store), ImageRef::parse(tag)?);
+        blocking(move || store.import(&Archive::parse(archive)?, &reference)).await
+    }
+
+    async fn run(
+        &self,
+        spec: RunSpec,
+        logs: LogSink,
+        cancel: CancellationToken,
+    ) -> Result<Exit, Error> {
+        run::run(self, spec, logs, cancel).await
+    }
+
+    async fn kill(&self, name: &str) -> Result<(), Error> {
+        check_name(name)?;
+        self.running.stop(name).await;
+        let remains = Remains {
+            bundle: self.bundle(name),
+            group: self.group(name),
+        };
+        blocking(move || remains.discard()).await
+    }
+
+    async fn sweep(&self, prefix: &str) -> Result<usize, Error> {
+        let left = store::list(&self.runs)?
+            .into_iter()
+            .filter(|name| name.starts_with(prefix));
+        let names: BTreeSet<_> = self.running.names(prefix).into_iter().chain(left).collect();
+        for name in &names {
+            self.kill(name).await?;
+        }
+        Ok(names.len())
+    }
+}

@@ -1,0 +1,240 @@
+//! One container from creation to removal, through the helper.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::pin::pin;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::bundle::{Bundle, Outcome, Plan};
+use super::{Builtin, cgroup, user};
+use crate::log::CappedLog;
+use crate::running::Entry;
+use crate::security::KILLED_CODE;
+use crate::{Error, Exit, LogSink, Network, Reason, RunSpec, Stream};
+
+/// The helper kills at once; one that has not ended by then is killed itself.
+const KILL_TIMEOUT_MS: u64 = 5_000;
+/// Both pipes end with the last process of the container.
+const DRAIN_TIMEOUT_MS: u64 = 10_000;
+const READ_BYTES: usize = 64 * 1024;
+
+pub(super) async fn run(
+    engine: &Builtin,
+    spec: RunSpec,
+    logs: LogSink,
+    cancel: CancellationToken,
+) -> Result<Exit, Error> {
+    spec.validate()?;
+    let entry = engine.running.enter(&spec.name, &cancel).await;
+    let remains = Remains {
+        bundle: engine.bundle(&spec.name),
+        group: engine.group(&spec.name),
+    };
+    let left = remains.clone();
+    blocking(move || left.discard()).await?;
+    let cancel = entry.cancel().clone();
+    let mut guard = Removal(Some((remains.clone(), entry)));
+    prepare(engine, &spec, &remains)?;
+    let logs = CappedLog::new(logs, spec.limits.log_bytes);
+    let result = drive(engine, &spec, &remains, logs, cancel).await;
+    let entry = guard.0.take();
+    blocking(move || remains.discard()).await?;
+    drop(entry);
+    result
+}
+
+/// What a run leaves on the machine.
+#[derive(Debug, Clone)]
+pub(super) struct Remains {
+    pub(super) bundle: Bundle,
+    pub(super) group: String,
+}
+
+impl Remains {
+    /// Ends and removes all of it; blocks until the helper has gone too.
+    pub(super) fn discard(&self) -> Result<(), Error> {
+        let dir = &self.bundle.0;
+        let group = Path::new(&self.group);
+        cgroup::destroy(&self.group).map_err(Error::io("remove the control group", group))?;
+        if !dir.exists() {
+            return Ok(());
+        }
+        if let Ok(lock) = File::open(self.bundle.lock()) {
+            let locked = flock(&lock, FlockOperation::LockExclusive).map_err(Into::into);
+            locked.map_err(Error::io("lock", dir))?;
+        }
+        // The helper may have been about to start the container when we killed its group.
+        cgroup::destroy(&self.group).map_err(Error::io("remove the control group", group))?;
+        fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
+    }
+}
+
+/// Removes what is left of a run that failed or whose future was dropped.
+struct Removal(Option<(Remains, Entry)>);
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        let (Some((remains, entry)), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        runtime.spawn_blocking(move || {
+            if let Err(error) = remains.discard() {
+                tracing::warn!(name = entry.name(), %error, "container left behind");
+            }
+        });
+    }
+}
+
+/// Runs file system work where it may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => Err(Error::Unavailable {
+            reason: format!("internal failure: {panic}"),
+        }),
+    }
+}
+
+fn prepare(engine: &Builtin, spec: &RunSpec, remains: &Remains) -> Result<(), Error> {
+    let cannot = |reason: String| Error::CannotStart {
+        name: spec.name.clone(),
+        reason,
+    };
+    if !engine.store.contains(spec.image.id) {
+        return Err(Error::NotFound {
+            image: spec.image.id.to_string(),
+        });
+    }
+    let missing = spec.binds.iter().find(|bind| !bind.host.exists());
+    if let Some(bind) = missing {
+        return Err(cannot(format!("`{}` does not exist", bind.host.display())));
+    }
+    let image = engine.store.config(spec.image.id)?;
+    if image.command(&spec.args).is_empty() {
+        return Err(cannot("the image has no command".to_owned()));
+    }
+    let root = engine.store.root(spec.image.id);
+    let user = user::lookup(&root, &image.user).map_err(cannot)?;
+    let plan = Plan {
+        lower: root,
+        workdir: image.workdir().to_owned(),
+        isolated: spec.network == Network::None,
+    };
+    remains
+        .bundle
+        .write(spec, &image, &user, &plan, &remains.group)
+}
+
+async fn drive(
+    engine: &Builtin,
+    spec: &RunSpec,
+    remains: &Remains,
+    logs: CappedLog,
+    cancel: CancellationToken,
+) -> Result<Exit, Error> {
+    let mut helper = spawn(engine, &remains.bundle)?;
+    let line = helper.stdin.take();
+    let pump = pump(helper.stdout.take(), helper.stderr.take(), logs);
+    let reason = tokio::select! {
+        ended = helper.wait() => {
+            ended.map_err(Error::io("wait for", &remains.bundle.0))?;
+            None
+        }
+        () = tokio::time::sleep(spec.deadline) => Some(Reason::Deadline),
+        () = cancel.cancelled() => Some(Reason::Cancelled),
+    };
+    // The helper sees the end of the line and kills the container.
+    drop(line);
+    let patience = Duration::from_millis(KILL_TIMEOUT_MS);
+    if tokio::time::timeout(patience, helper.wait()).await.is_err() {
+        helper
+            .kill()
+            .await
+            .map_err(Error::io("kill", &remains.bundle.0))?;
+    }
+    let drained = tokio::time::timeout(Duration::from_millis(DRAIN_TIMEOUT_MS), pump).await;
+    let log_bytes_dropped = drained.ok().and_then(Result::ok).unwrap_or_default();
+    match reason {
+        Some(reason) => Ok(Exit {
+            code: KILLED_CODE,
+            reason,
+            log_bytes_dropped,
+        }),
+        None => self_ended(spec, remains, log_bytes_dropped),
+    }
+}
+
+fn spawn(engine: &Builtin, bundle: &Bundle) -> Result<Child, Error> {
+    let program = engine.helper.first().cloned().unwrap_or_default();
+    Command::new(&program)
+        .args(engine.helper.iter().skip(1))
+        .arg(&bundle.0)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Not to be interrupted from the terminal: how a run ends is decided here.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(Error::io("start", Path::new(&program)))
+}
+
+/// Moves output until the container ends; returns how much was dropped.
+fn pump(
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    logs: CappedLog,
+) -> AbortOnDropHandle<u64> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let stdout = copy(stdout, Stream::Stdout, &logs);
+        let stderr = copy(stderr, Stream::Stderr, &logs);
+        tokio::join!(stdout, stderr);
+        logs.dropped()
+    }))
+}
+
+async fn copy(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, logs: &CappedLog) {
+    let Some(pipe) = pipe else { return };
+    let (mut pipe, mut buffer) = (pin!(pipe), vec![0; READ_BYTES]);
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        logs.push(stream, &buffer[..count]);
+    }
+}
+
+/// How a container ended that we did not kill.
+fn self_ended(spec: &RunSpec, remains: &Remains, log_bytes_dropped: u64) -> Result<Exit, Error> {
+    let name = spec.name.clone();
+    let text = fs::read(remains.bundle.outcome()).unwrap_or_default();
+    match serde_json::from_slice(&text) {
+        Ok(Outcome::Exited(code)) => {
+            let starved = code != 0 && cgroup::oom_kills(&remains.group) > 0;
+            let reason = if starved {
+                Reason::OutOfMemory
+            } else {
+                Reason::Exited
+            };
+            Ok(Exit {
+                code,
+                reason,
+                log_bytes_dropped,
+            })
+        }
+        Ok(Outcome::Failed(reason)) => Err(Error::CannotStart { name, reason }),
+        Err(_) => {
+            let reason = "its helper process died".to_owned();
+            Err(Error::RuntimeFailed { name, reason })
+        }
+    }
+}

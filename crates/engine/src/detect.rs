@@ -1,0 +1,117 @@
+//! Which engine this machine can offer.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Docker, Engine, Error};
+
+/// Which engine is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// Docker when its socket answers, else builtin.
+    #[default]
+    Auto,
+    /// A Docker or Podman daemon, nothing else.
+    Docker,
+    /// Our own, nothing else.
+    Builtin,
+}
+
+/// What [`detect`] needs to know; whoever has a command line and an environment fills it in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which engine is wanted.
+    pub choice: Choice,
+    /// The value of `DOCKER_HOST`, where set.
+    pub docker_host: Option<String>,
+    /// Where the built-in engine keeps its images and running containers.
+    pub root_dir: PathBuf,
+    /// The command that calls `run_bundle_main` with one more argument, the directory: this
+    /// program's path and a hidden subcommand.
+    pub helper: Vec<OsString>,
+}
+
+impl Config {
+    /// The usual sockets, and this very program as helper: `<program> __run-bundle DIR`.
+    #[must_use]
+    pub fn new(choice: Choice, root_dir: PathBuf) -> Self {
+        let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+        let helper = vec![program.into(), "__run-bundle".into()];
+        Self {
+            choice,
+            docker_host: None,
+            root_dir,
+            helper,
+        }
+    }
+}
+
+/// The wanted engine, or the best there is.
+///
+/// # Errors
+/// [`Error::Unavailable`] with what to do about it.
+pub async fn detect(config: &Config) -> Result<Arc<dyn Engine>, Error> {
+    match config.choice {
+        Choice::Docker => docker(config).await,
+        Choice::Builtin => builtin(config),
+        Choice::Auto => match docker(config).await {
+            Ok(docker) => Ok(docker),
+            Err(reason) => {
+                tracing::debug!(%reason, "using the built-in engine");
+                builtin(config)
+            }
+        },
+    }
+}
+
+async fn docker(config: &Config) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(
+        Docker::connect(config.docker_host.as_deref()).await?,
+    ))
+}
+
+#[cfg(target_os = "linux")]
+fn builtin(config: &Config) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(crate::Builtin::new(
+        config.root_dir.clone(),
+        config.helper.clone(),
+    )?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn builtin(_config: &Config) -> Result<Arc<dyn Engine>, Error> {
+    let reason = "the built-in engine needs Linux; start Docker".to_owned();
+    Err(Error::Unavailable { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_daemon_is_named_with_the_remedy() {
+        let mut config = Config::new(Choice::Docker, "/nowhere".into());
+        config.docker_host = Some("unix:///nowhere/docker.sock".to_owned());
+        let error = detect(&config).await.unwrap_err().to_string();
+        assert!(
+            error.contains("DOCKER_HOST") && error.contains("/nowhere/docker.sock"),
+            "{error}"
+        );
+    }
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn without_daemon_root_gets_the_built_in_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::new(Choice::Auto, dir.path().join("engine"));
+        config.docker_host = Some("/nowhere/docker.sock".to_owned());
+        let detected = detect(&config).await;
+        match rustix::process::geteuid().is_root() {
+            true => assert_eq!(detected.unwrap().name(), "builtin"),
+            false => assert!(detected.unwrap_err().to_string().contains("needs root")),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Running one container with limits: Docker and builtin.
+//!
+//! A task of a stranger runs on our machine, so one trait decides what it may do and two
+//! implementations keep the promise: [`Docker`] talks to a Docker or Podman daemon,
+//! [`Builtin`] needs nothing but Linux and root. [`detect`] chooses.
+//!
+//! Both promise the same, and one contract suite (`tests/contract.rs`) holds them to it:
+//!
+//! - an image is what its [`Pin`] says, or it is refused;
+//! - a container has a memory, process, cpu and log limit and a deadline, a small capability
+//!   set, no new privileges, and sees nothing of this process's environment;
+//! - the end of a container is an event, never found by polling;
+//! - when [`Engine::run`] returns, all its logs were delivered and nothing of it is left.
+//!
+//! ```no_run
+//! # async fn example(pin: engine::Pin) -> Result<(), engine::Error> {
+//! use std::time::Duration;
+//! use engine::{Choice, Config, ImageRef, ProgressSink, RunSpec};
+//!
+//! let engine = engine::detect(&Config::new(Choice::Auto, "/var/lib/demo".into())).await?;
+//! let image = ImageRef::parse("docker.io/user/app:1.0.0")?;
+//! let image = engine.pull(&image, &pin, &ProgressSink::none()).await?;
+//! let (logs, mut lines) = engine::log_channel();
+//! let spec = RunSpec::new("task-1", image, Duration::from_secs(300));
+//! let exit = engine.run(spec, logs, Default::default()).await?;
+//! while let Some(chunk) = lines.recv().await {
+//!     // all of them: the sink was closed when the container ended
+//!     drop(chunk);
+//! }
+//! assert_eq!(exit.code, 0);
+//! # Ok(()) }
+//! ```
+
+mod archive;
+#[cfg(target_os = "linux")]
+mod builtin;
+mod detect;
+mod digest;
+mod docker;
+mod error;
+mod image;
+mod log;
+mod progress;
+mod reference;
+mod registry;
+mod running;
+mod security;
+mod spec;
+#[cfg(all(feature = "testing", target_os = "linux"))]
+pub mod testing;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+#[cfg(target_os = "linux")]
+pub use builtin::{Builtin, run_bundle_main};
+pub use detect::{Choice, Config, detect};
+pub use digest::Digest;
+pub use docker::Docker;
+pub use error::Error;
+pub use image::{Image, Pin, Resolved};
+pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
+pub use progress::{Progress, ProgressSink};
+pub use reference::ImageRef;
+pub use spec::{Bind, Exit, Limits, Network, Reason, RunSpec};
+
+/// What runs containers, so that a worker need not know which engine the machine has.
+///
+/// Every method may be called concurrently; names of containers are the caller's to keep
+/// distinct. Dropping the future of [`Engine::run`] kills the container.
+#[async_trait]
+pub trait Engine: Send + Sync + Debug {
+    /// `docker` or `builtin`: what `network.json` and the logs of a worker say.
+    fn name(&self) -> &'static str;
+
+    /// Makes the image present and proves that it is the one the pin demands.
+    ///
+    /// No network is touched when an image with the pinned digest is already here.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::DigestMismatch`], [`Error::RegistryUnreachable`],
+    /// [`Error::Unauthorized`] are distinct on purpose: they become distinct failure causes.
+    async fn pull(
+        &self,
+        image: &ImageRef,
+        pin: &Pin,
+        progress: &ProgressSink,
+    ) -> Result<Image, Error>;
+
+    /// What a reference means today: this engine's own images first, then the registry.
+    ///
+    /// Deploying an application stores the answer on chain as its checksum.
+    ///
+    /// # Errors
+    /// As [`Engine::pull`].
+    async fn resolve(&self, image: &ImageRef) -> Result<Resolved, Error>;
+
+    /// Takes an image out of a docker-archive or OCI-layout tar and names it `tag`, so that an
+    /// image can be used which no registry has ever seen.
+    ///
+    /// # Errors
+    /// [`Error::BadArchive`] when the tar holds no single image.
+    async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error>;
+
+    /// Runs one container from creation to removal and tells how it ended.
+    ///
+    /// An older container of the same name is removed first. Logs flow into `logs` while it
+    /// runs and are complete when this returns. `cancel` kills it.
+    ///
+    /// # Errors
+    /// [`Error::CannotStart`] when the image's command cannot be executed. A container that
+    /// started and failed is an `Ok`: see [`Exit`].
+    async fn run(
+        &self,
+        spec: RunSpec,
+        logs: LogSink,
+        cancel: CancellationToken,
+    ) -> Result<Exit, Error>;
+
+    /// Stops and removes the container of that name; fine when there is none.
+    ///
+    /// # Errors
+    /// When the engine does not answer or the container resists.
+    async fn kill(&self, name: &str) -> Result<(), Error>;
+
+    /// Removes every container whose name starts with `prefix`, for the leftovers of a process
+    /// that was killed; returns how many there were.
+    ///
+    /// # Errors
+    /// As [`Engine::kill`].
+    async fn sweep(&self, prefix: &str) -> Result<usize, Error>;
+}

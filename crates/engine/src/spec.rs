@@ -1,0 +1,263 @@
+//! What to run and how it ended.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use crate::{Error, Image};
+
+/// Docker allows more; a host name does not.
+const NAME_CHARS_MAX: usize = 128;
+/// The kernel's limit for one execution is two megabytes; ours leaves room for the image's own.
+const ARGS_BYTES_MAX: usize = 1024 * 1024;
+/// Less memory than this cannot start a container.
+const MEMORY_BYTES_MIN: u64 = 6 * 1024 * 1024;
+
+/// One container, from creation to removal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSpec {
+    /// Unique on this machine among running containers: letters, digits, `_`, `.` and `-`.
+    pub name: String,
+    /// The image, as `pull` or `import` returned it.
+    pub image: Image,
+    /// Replaces the image's `CMD` when not empty; the `ENTRYPOINT` always stays.
+    pub args: Vec<String>,
+    /// Added to the image's environment; nothing of this process's environment is.
+    pub env: Vec<(String, String)>,
+    /// Directories or files of the host it may see. The container's user may differ from ours:
+    /// permissions of what it shall write are the caller's care.
+    pub binds: Vec<Bind>,
+    /// What it may use.
+    pub limits: Limits,
+    /// It is killed this long after its start.
+    pub deadline: Duration,
+    /// What it may reach.
+    pub network: Network,
+}
+
+impl RunSpec {
+    /// A run of the image's own command with default limits and without network.
+    pub fn new(name: impl Into<String>, image: Image, deadline: Duration) -> Self {
+        Self {
+            name: name.into(),
+            image,
+            args: Vec::new(),
+            env: Vec::new(),
+            binds: Vec::new(),
+            limits: Limits::default(),
+            deadline,
+            network: Network::None,
+        }
+    }
+
+    /// Refuses what neither engine could honour, before anything was created.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        check_name(&self.name)?;
+        let bad = |field, reason: &str| {
+            Err(Error::BadSpec {
+                name: self.name.clone(),
+                field,
+                reason: reason.to_owned(),
+            })
+        };
+        let args = self.args.iter();
+        let values = self.env.iter().flat_map(|(key, value)| [key, value]);
+        if args
+            .clone()
+            .chain(values.clone())
+            .any(|text| text.contains('\0'))
+        {
+            return bad("args or env", "contains a NUL character");
+        }
+        if args.chain(values).map(String::len).sum::<usize>() > ARGS_BYTES_MAX {
+            return bad("args or env", "longer than 1 MiB");
+        }
+        if self
+            .env
+            .iter()
+            .any(|(key, _)| key.is_empty() || key.contains('='))
+        {
+            return bad("env", "a name is empty or contains `=`");
+        }
+        if !self.binds.iter().all(Bind::is_sound) {
+            return bad(
+                "binds",
+                "paths must be absolute, without `..`, and not the root",
+            );
+        }
+        if self.limits.memory_bytes < MEMORY_BYTES_MIN {
+            return bad("limits", "less than 6 MiB of memory");
+        }
+        if !(self.limits.cpus > 0.0 && self.limits.cpus.is_finite()) || self.limits.pids == 0 {
+            return bad("limits", "cpus and pids must be positive");
+        }
+        Ok(())
+    }
+}
+
+/// Names become file, cgroup and container names, so they are kept to the common alphabet.
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+    let word = |b: u8| b.is_ascii_alphanumeric();
+    let sound = (2..=NAME_CHARS_MAX).contains(&name.len())
+        && name.bytes().next().is_some_and(word)
+        && name
+            .bytes()
+            .all(|b| word(b) || matches!(b, b'_' | b'.' | b'-'));
+    if sound {
+        return Ok(());
+    }
+    Err(Error::BadSpec {
+        name: name.to_owned(),
+        field: "name",
+        reason: "must be 2 to 128 letters, digits, `_`, `.` or `-`".to_owned(),
+    })
+}
+
+/// A directory or file of the host inside the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// Absolute path here; must exist.
+    pub host: PathBuf,
+    /// Absolute path there; created where missing.
+    pub container: PathBuf,
+    /// Whether the container may only look.
+    pub read_only: bool,
+}
+
+impl Bind {
+    /// A bind the container may write to.
+    pub fn writable(host: impl Into<PathBuf>, container: impl Into<PathBuf>) -> Self {
+        Self {
+            host: host.into(),
+            container: container.into(),
+            read_only: false,
+        }
+    }
+
+    /// A bind the container may only read.
+    pub fn read_only(host: impl Into<PathBuf>, container: impl Into<PathBuf>) -> Self {
+        Self {
+            host: host.into(),
+            container: container.into(),
+            read_only: true,
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let plain = |path: &Path| {
+            path.is_absolute()
+                && path.to_str().is_some_and(|text| !text.contains('\0'))
+                && path.components().count() > 1
+                && !path.components().any(|part| part == Component::ParentDir)
+        };
+        plain(&self.host) && plain(&self.container)
+    }
+}
+
+/// What a container may use. There is no "unlimited".
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Memory and swap together, bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads at the same time.
+    pub pids: u32,
+    /// Processors, e.g. 1.5; more than the machine has means all of them.
+    pub cpus: f64,
+    /// Output that is delivered, both streams together, bytes; the rest is dropped and counted.
+    pub log_bytes: u64,
+    /// The largest file it may write, bytes. A bound on mistakes, not a quota: neither engine
+    /// can limit the sum on every file system.
+    pub file_bytes: u64,
+}
+
+impl Default for Limits {
+    /// Room for a small task: 2 GiB, 512 processes, one processor, 1 MiB of output, files of
+    /// 10 GiB.
+    fn default() -> Self {
+        Self {
+            memory_bytes: 2 << 30,
+            pids: 512,
+            cpus: 1.0,
+            log_bytes: 1 << 20,
+            file_bytes: 10 << 30,
+        }
+    }
+}
+
+/// What a container may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// Only its own loopback.
+    #[default]
+    None,
+    /// The world. Docker gives it a bridge of its own; the built-in engine has no bridge and
+    /// shares the host's network, so that services on the host's loopback are reachable too.
+    Outbound,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code of its first process; 128 + n when signal n ended it, so 137 when killed.
+    pub code: i64,
+    /// Why it ended.
+    pub reason: Reason,
+    /// Output beyond `Limits::log_bytes`, bytes.
+    pub log_bytes_dropped: u64,
+}
+
+/// Why a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// By itself, whatever the code.
+    Exited,
+    /// `RunSpec::deadline` was over.
+    Deadline,
+    /// It failed after the kernel killed one of its processes for exceeding `memory_bytes`.
+    OutOfMemory,
+    /// The caller's token, or `Engine::kill`.
+    Cancelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, ImageRef};
+
+    fn spec() -> RunSpec {
+        let reference = ImageRef::parse("user/app:1").unwrap();
+        let image = Image {
+            reference,
+            id: Digest::of(b""),
+            digest: None,
+        };
+        RunSpec::new("task-0x12", image, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_plain_spec_is_sound() {
+        spec().validate().unwrap();
+    }
+
+    #[test]
+    fn unsound_specs_are_refused() {
+        let edits: [fn(&mut RunSpec); 12] = [
+            |s| s.name = "a".into(),
+            |s| s.name = "../../etc".into(),
+            |s| s.name = "x".repeat(NAME_CHARS_MAX + 1),
+            |s| s.args = vec!["a\0b".into()],
+            |s| s.args = vec!["a".repeat(ARGS_BYTES_MAX + 1)],
+            |s| s.env = vec![("A=B".into(), String::new())],
+            |s| s.binds = vec![Bind::writable("relative", "/x")],
+            |s| s.binds = vec![Bind::writable("/x", "/")],
+            |s| s.binds = vec![Bind::read_only("/x", "/y/../z")],
+            |s| s.limits.memory_bytes = 1,
+            |s| s.limits.cpus = f64::NAN,
+            |s| s.limits.pids = 0,
+        ];
+        for (index, edit) in edits.into_iter().enumerate() {
+            let mut spec = spec();
+            edit(&mut spec);
+            assert!(spec.validate().is_err(), "edit {index}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The built-in engine's helper inside any test binary.
+
+use std::ffi::OsString;
+
+/// What `argv[1]` of the helper says.
+const SUBCOMMAND: &str = "__run-bundle";
+
+/// The command to give to [`Builtin::new`](crate::Builtin::new): the running test binary, which
+/// becomes the helper when called so.
+#[must_use]
+pub fn helper() -> Vec<OsString> {
+    let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+    vec![program.into(), SUBCOMMAND.into()]
+}
+
+/// Runs before `main`, because a test binary's `main` is not ours and starts threads at once.
+#[used]
+#[expect(unsafe_code, reason = "the only way to run before a test harness")]
+// SAFETY: the section is an array of C functions without arguments that matter to us, called
+// once by the loader on the only thread; std reads its arguments from an earlier entry.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = become_helper;
+
+extern "C" fn become_helper() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == SUBCOMMAND) {
+        let code = args
+            .next()
+            .map_or(2, |dir| crate::run_bundle_main(dir.as_ref()));
+        std::process::exit(code);
+    }
+}

@@ -1,0 +1,174 @@
+//! A real image of one program, made in the test: no registry can be asked for one.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::install::ensure;
+use crate::archive::{Archive, architecture};
+use crate::{Digest, Error, ImageRef};
+
+/// The programs of busybox that tests call by name.
+const APPLETS: [&str; 28] = [
+    "sh", "cat", "chown", "dd", "echo", "env", "grep", "head", "id", "ifconfig", "ip", "kill",
+    "ls", "hostname", "mkdir", "mount", "printf", "pwd", "rm", "sleep", "sort", "stat", "tail",
+    "test", "touch", "tr", "true", "wget",
+];
+
+/// An image with busybox in it and the config one likes.
+///
+/// It has a user `app` (1000:1000), a directory `/tmp` for all and nothing else.
+#[derive(Debug, Clone)]
+pub struct TestImage {
+    /// `ENTRYPOINT`.
+    pub entrypoint: Vec<String>,
+    /// `CMD`.
+    pub cmd: Vec<String>,
+    /// `ENV`, as `NAME=value`.
+    pub env: Vec<String>,
+    /// `WORKDIR`.
+    pub workdir: String,
+    /// `USER`.
+    pub user: String,
+    busybox: Vec<u8>,
+    files: Vec<(String, String)>,
+    links: Vec<(String, String)>,
+}
+
+/// Busybox with `ENTRYPOINT ["/bin/sh", "-c"]`, so that a run's first argument is a script.
+///
+/// # Errors
+/// A sentence saying why this machine cannot make it.
+pub fn busybox() -> Result<TestImage, String> {
+    let path = ensure("/bin/busybox", "busybox-static")?;
+    let busybox = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(TestImage {
+        entrypoint: ["/bin/sh", "-c"].map(str::to_owned).to_vec(),
+        cmd: vec!["echo hello".to_owned()],
+        env: vec!["PATH=/bin".to_owned()],
+        workdir: String::new(),
+        user: String::new(),
+        busybox,
+        files: Vec::new(),
+        links: Vec::new(),
+    })
+}
+
+impl TestImage {
+    /// Adds a file, mode 0755, to make a program or to make this image unlike all others.
+    #[must_use]
+    pub fn with_file(mut self, path: &str, content: &str) -> Self {
+        self.files.push((path.to_owned(), content.to_owned()));
+        self
+    }
+
+    /// Adds a symbolic link, which may point wherever an attacker likes.
+    #[must_use]
+    pub fn with_link(mut self, path: &str, target: &str) -> Self {
+        self.links.push((path.to_owned(), target.to_owned()));
+        self
+    }
+
+    /// As a docker-archive, without name.
+    ///
+    /// # Errors
+    /// When the tar cannot be written.
+    pub fn archive(&self) -> Result<Bytes, Error> {
+        self.to_archive()?
+            .to_docker_archive(&ImageRef::parse("unnamed:latest")?)
+    }
+
+    pub(super) fn to_archive(&self) -> Result<Archive, Error> {
+        let layers = self
+            .layers()
+            .map_err(Error::io("write", "layer.tar".as_ref()))?;
+        let diff_ids: Vec<_> = layers
+            .iter()
+            .map(|layer| Digest::of(layer).to_string())
+            .collect();
+        let config = json!({
+            "architecture": architecture(), "os": "linux",
+            "config": {
+                "Entrypoint": self.entrypoint, "Cmd": self.cmd, "Env": self.env,
+                "WorkingDir": self.workdir, "User": self.user,
+            },
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        });
+        Ok(Archive {
+            config: config.to_string().into(),
+            layers,
+        })
+    }
+
+    /// A base like a distribution's, and a second layer that replaces and removes some of it.
+    fn layers(&self) -> std::io::Result<Vec<Bytes>> {
+        let mut base = Layer::default();
+        for dir in ["bin", "etc", "tmp", "gone"] {
+            base.dir(dir, if dir == "tmp" { 0o1777 } else { 0o755 })?;
+        }
+        base.file("bin/busybox", 0o755, &self.busybox)?;
+        for applet in APPLETS {
+            base.link(&format!("bin/{applet}"), "/bin/busybox")?;
+        }
+        base.file(
+            "etc/passwd",
+            0o644,
+            b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
+        )?;
+        base.file(
+            "etc/group",
+            0o644,
+            b"root:x:0:\napp:x:1000:\nextra:x:2000:app\n",
+        )?;
+        base.file("etc/release", 0o644, b"base\n")?;
+        base.file("gone/file", 0o644, b"base\n")?;
+        let mut top = Layer::default();
+        top.file("etc/release", 0o644, b"top\n")?;
+        top.file(".wh.gone", 0o644, b"")?;
+        for (path, content) in &self.files {
+            top.file(path.trim_start_matches('/'), 0o755, content.as_bytes())?;
+        }
+        for (path, target) in &self.links {
+            top.link(path.trim_start_matches('/'), target)?;
+        }
+        Ok(vec![base.finish()?, top.finish()?])
+    }
+}
+
+struct Layer(tar::Builder<Vec<u8>>);
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self(tar::Builder::new(Vec::new()))
+    }
+}
+
+impl Layer {
+    fn header(kind: tar::EntryType, mode: u32, size: usize) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(size as u64);
+        header.set_uid(0);
+        header.set_gid(0);
+        header
+    }
+
+    fn dir(&mut self, path: &str, mode: u32) -> std::io::Result<()> {
+        let mut header = Self::header(tar::EntryType::Directory, mode, 0);
+        self.0.append_data(&mut header, path, std::io::empty())
+    }
+
+    fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
+        let mut header = Self::header(tar::EntryType::Regular, mode, content.len());
+        self.0.append_data(&mut header, path, content)
+    }
+
+    fn link(&mut self, path: &str, target: &str) -> std::io::Result<()> {
+        let mut header = Self::header(tar::EntryType::Symlink, 0o777, 0);
+        self.0.append_link(&mut header, path, target)
+    }
+
+    fn finish(self) -> std::io::Result<Bytes> {
+        self.0.into_inner().map(Bytes::from)
+    }
+}

@@ -1,0 +1,48 @@
+//! Test set-up shared with the whole-network tests: an image, a daemon, a registry, a helper.
+//!
+//! What a machine lacks is installed from its distribution where that is possible; else the
+//! test is skipped by name, and fails where `CI` is set.
+
+mod helper;
+mod image;
+mod install;
+mod registry;
+
+pub use helper::helper;
+pub use image::{TestImage, busybox};
+pub use install::{ensure_dockerd, skip};
+pub use registry::Registry;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{Builtin, Docker, Engine};
+
+/// The Docker engine, or None with the reason printed for this test.
+pub async fn docker(test: &str) -> Option<Arc<dyn Engine>> {
+    let connected = match ensure_dockerd() {
+        Ok(()) => Docker::connect(None)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(reason) => Err(reason),
+    };
+    match connected {
+        Ok(docker) => Some(Arc::new(docker)),
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+/// The built-in engine with its own store, or None with the reason printed for this test.
+#[must_use]
+pub fn builtin(test: &str, root_dir: &Path) -> Option<Arc<dyn Engine>> {
+    match Builtin::new(root_dir.to_owned(), helper()) {
+        Ok(builtin) => Some(Arc::new(builtin)),
+        Err(reason) => {
+            skip(test, &reason.to_string());
+            None
+        }
+    }
+}

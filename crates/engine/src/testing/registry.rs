@@ -1,0 +1,123 @@
+//! A real registry on this machine's loopback.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use oci_client::client::{Config, ImageLayer};
+use oci_client::manifest::OciImageManifest;
+use oci_client::secrets::RegistryAuth;
+
+use super::image::TestImage;
+use super::install::ensure;
+use crate::{Digest, ImageRef, registry};
+
+const CONFIG: &str = "version: 0.1
+storage:
+  inmemory: {}
+http:
+  addr: 127.0.0.1:0
+";
+const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// Debian's `docker-registry` in memory on a port of its own, gone when dropped.
+#[derive(Debug)]
+pub struct Registry {
+    process: Child,
+    address: String,
+}
+
+impl Registry {
+    /// Starts one and waits until it listens.
+    ///
+    /// # Errors
+    /// A sentence saying what to do.
+    pub fn start() -> Result<Self, String> {
+        let program = ensure("/usr/bin/docker-registry", "docker-registry")?;
+        let mut process = Command::new(program)
+            .args(["serve", "/dev/stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("docker-registry: {error}"))?;
+        let written = process
+            .stdin
+            .take()
+            .map(|mut stdin| stdin.write_all(CONFIG.as_bytes()));
+        written
+            .transpose()
+            .map_err(|error| format!("docker-registry: {error}"))?;
+        let stderr = process.stderr.take();
+        let mut lines = stderr
+            .map(BufReader::new)
+            .into_iter()
+            .flat_map(BufRead::lines);
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| address_in(&line));
+        // Reads on, or the registry would stop at a full pipe; ends with the process.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        match address {
+            Some(address) => Ok(Self { process, address }),
+            None => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err("docker-registry does not start".to_owned())
+            }
+        }
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Uploads an image as `<address>/<path>`, e.g. `user/app:1`; its name and digest.
+    ///
+    /// # Errors
+    /// What the registry said.
+    pub async fn push(&self, image: &TestImage, path: &str) -> Result<(ImageRef, Digest), String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let name =
+            ImageRef::parse(&format!("{}/{path}", self.address)).map_err(|error| text(&error))?;
+        let archive = image.to_archive().map_err(|error| text(&error))?;
+        let layers = archive.layers.into_iter();
+        let layers: Vec<_> = layers
+            .map(|layer| ImageLayer::new(layer, LAYER_TYPE.to_owned(), None))
+            .collect();
+        let config = Config::new(archive.config, CONFIG_TYPE.to_owned(), None);
+        let manifest = OciImageManifest::build(&layers, &config, None);
+        let reference = registry::reference(&name);
+        registry::client(&name)
+            .push(
+                &reference,
+                &layers,
+                config,
+                &RegistryAuth::Anonymous,
+                Some(manifest),
+            )
+            .await
+            .map_err(|error| text(&error))?;
+        let digest = registry::manifest_digest(&name)
+            .await
+            .map_err(|error| text(&error))?;
+        Ok((name, digest))
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The address in `level=info msg="listening on 127.0.0.1:40123" …`.
+fn address_in(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("listening on ")?;
+    let end = rest.find(|c: char| c == '"' || c == ',' || c.is_whitespace())?;
+    Some(rest[..end].to_owned())
+}

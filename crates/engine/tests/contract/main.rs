@@ -1,0 +1,80 @@
+//! One contract, two engines: every function here runs against both.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may fail so"
+)]
+
+mod cleanup;
+mod image;
+mod killed;
+mod limit;
+mod run;
+mod world;
+
+use world::World;
+
+/// Each function of the contract as a test of its own, for one engine.
+macro_rules! contract {
+    ($engine:ident: $($module:ident::$name:ident,)*) => {
+        mod $engine {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let test = concat!(stringify!($engine), "::", stringify!($name));
+                    if let Some(world) = crate::World::$engine(test).await {
+                        crate::$module::$name(&world).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! both {
+    ($($list:tt)*) => {
+        contract!(docker: $($list)*);
+        contract!(builtin: $($list)*);
+    };
+}
+
+both! {
+    run::exit_code_is_the_programs,
+    run::a_signal_gives_128_plus_its_number,
+    run::stdout_and_stderr_are_told_apart_and_live,
+    run::logs_are_complete_when_the_run_returns,
+    run::args_replace_cmd_and_keep_entrypoint,
+    run::environment_is_the_images_and_ours_and_nothing_else,
+    run::working_directory_and_user_are_the_images,
+    run::binds_show_what_they_should_and_no_more,
+    run::a_bind_behind_a_link_stays_inside,
+    run::a_missing_bind_is_an_error,
+    run::a_missing_executable_is_a_clear_error,
+    run::nothing_written_survives_into_the_next_run,
+    run::runs_of_one_image_do_not_meet,
+    limit::memory,
+    limit::processes,
+    limit::log_bytes,
+    limit::file_size,
+    limit::deadline,
+    limit::cancel,
+    limit::privileges_are_few_and_cannot_grow,
+    limit::network_none_has_only_loopback,
+    limit::network_outbound_reaches_the_host_side,
+    image::imported_image_is_pinned_by_its_id,
+    image::a_local_image_does_not_satisfy_a_registry_pin,
+    image::an_image_that_is_not_here_does_not_run,
+    image::later_layers_win,
+    image::pull_by_digest_from_a_registry,
+    image::a_present_digest_needs_no_registry,
+    image::another_digest_is_refused,
+    image::what_is_nowhere_is_not_found,
+    image::a_silent_registry_is_unreachable,
+    image::resolve_asks_the_engine_then_the_registry,
+    cleanup::kill_ends_a_run,
+    cleanup::killing_nothing_is_fine,
+    cleanup::a_dropped_run_leaves_nothing,
+    cleanup::sweep_takes_the_prefix_only,
+    killed::victim,
+    killed::a_killed_process_leaves_nothing_after_a_sweep,
+}

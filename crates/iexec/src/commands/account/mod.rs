@@ -1,0 +1,32 @@
+//! `iexec account`.
+
+mod deposit;
+mod show;
+mod withdraw;
+
+use clap::Subcommand;
+
+use crate::{
+    context::Context,
+    outcome::{Failure, Report},
+};
+
+/// The commands of the group.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what an account has in the hub
+    Show(show::Args),
+    /// Move RLC from the wallet to the account
+    Deposit(deposit::Args),
+    /// Move RLC from the account to the wallet
+    Withdraw(withdraw::Args),
+}
+
+/// Runs one of them.
+pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, Failure> {
+    match command {
+        Command::Show(args) => show::run(args, context).await,
+        Command::Deposit(args) => deposit::run(args, context).await,
+        Command::Withdraw(args) => withdraw::run(args, context).await,
+    }
+}

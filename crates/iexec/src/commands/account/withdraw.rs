@@ -1,0 +1,43 @@
+//! `iexec account withdraw`.
+
+use protocol::rlc;
+use sdk::account;
+use serde_json::json;
+
+use crate::{
+    cli::{ChainArgs, TxArgs, WalletArgs},
+    context::Context,
+    outcome::{Failure, Report},
+    wallets,
+};
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  iexec account withdraw 10 RLC --chain local")]
+pub(crate) struct Args {
+    /// How much
+    amount: String,
+    /// `nRLC` or `RLC`
+    #[arg(default_value = "nRLC")]
+    unit: String,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    wallet: WalletArgs,
+    #[command(flatten)]
+    _tx: TxArgs,
+}
+
+/// Runs it.
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
+    let amount =
+        rlc::parse(&format!("{} {}", args.amount, args.unit), "nRLC").map_err(sdk::Error::from)?;
+    let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
+    let client = context.client(args.chain.name()).await?;
+    let receipt = account::withdraw(&client.actor(wallet), amount).await?;
+    let raw = json!({ "amount": amount.to_string(), "txHash": receipt.tx });
+    Ok(Report::new(
+        raw,
+        format!("Withdrawn {} RLC", rlc::to_rlc(amount)),
+    ))
+}

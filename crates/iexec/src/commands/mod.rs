@@ -1,0 +1,40 @@
+//! The commands: one file each, a folder for each group.
+
+pub(crate) mod account;
+pub(crate) mod app;
+pub(crate) mod completion;
+pub(crate) mod deal;
+pub(crate) mod demo;
+pub(crate) mod down;
+pub(crate) mod info;
+pub(crate) mod init;
+pub(crate) mod orderbook;
+pub(crate) mod storage;
+pub(crate) mod task;
+pub(crate) mod up;
+pub(crate) mod wallet;
+
+use crate::{
+    cli::Command,
+    context::Context,
+    outcome::{Failure, Report},
+};
+
+/// Runs what was asked for.
+pub(crate) async fn run(command: Command, context: &Context) -> Result<Report, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, context).await,
+        Command::Wallet(command) => wallet::run(&command, context).await,
+        Command::Account(command) => account::run(&command, context).await,
+        Command::App(command) => app::run(&command, context).await,
+        Command::Deal(command) => deal::run(&command, context).await,
+        Command::Task(command) => task::run(&command, context).await,
+        Command::Orderbook(command) => orderbook::run(&command, context).await,
+        Command::Storage(command) => storage::run(&command, context).await,
+        Command::Info(args) => info::run(&args, context).await,
+        Command::Up(args) => up::run(&args, context).await,
+        Command::Down(args) => down::run(&args, context),
+        Command::Demo(args) => demo::run(&args, context).await,
+        Command::Completion(args) => Ok(completion::run(&args)),
+    }
+}

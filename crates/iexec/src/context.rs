@@ -1,0 +1,165 @@
+//! Where a command runs: the project folder, its files, the chain chosen.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use protocol::Address;
+use sdk::{
+    Client, chains,
+    files::{
+        chain_json::{self, ChainFile},
+        deployed_json::{self, DeployedFile, Kind},
+        iexec_json::{self, ProjectFile},
+        network_json::{self, NetworkFile},
+    },
+};
+
+use crate::{cli::Global, outcome::Failure, paths};
+
+/// What all commands share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The project folder: where the program was started.
+    pub(crate) project: PathBuf,
+    /// Machine output.
+    pub(crate) raw: bool,
+}
+
+impl Context {
+    /// The context of this process.
+    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
+        let project = std::env::current_dir()
+            .map_err(|error| Failure::new(format!("no current directory: {error}")))?;
+        Ok(Self {
+            project,
+            raw: global.raw,
+        })
+    }
+
+    /// Tells something while the command runs.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        crate::outcome::note(self.raw, text.as_ref());
+    }
+
+    /// Passes on what an app prints.
+    pub(crate) fn echo(&self, text: &str) {
+        if !self.raw {
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    /// `chain.json`, if there is one.
+    pub(crate) fn chain_file(&self) -> Result<Option<ChainFile>, Failure> {
+        let text = read(&self.project.join(chain_json::FILE_NAME))?;
+        Ok(text.map(|text| ChainFile::parse(&text)).transpose()?)
+    }
+
+    /// What the running local network says, if one runs.
+    pub(crate) fn network(&self) -> Result<Option<NetworkFile>, Failure> {
+        let text = read(&paths::data_dir(None).join(network_json::FILE_NAME))?;
+        Ok(text.map(|text| NetworkFile::parse(&text)).transpose()?)
+    }
+
+    /// The chain that `--chain` means.
+    pub(crate) fn chain(&self, wanted: Option<&str>) -> Result<chains::Chain, Failure> {
+        let (file, network) = (self.chain_file()?, self.network()?);
+        Ok(chains::resolve(wanted, file.as_ref(), network.as_ref())?)
+    }
+
+    /// A connection to the chain that `--chain` means.
+    pub(crate) async fn client(&self, wanted: Option<&str>) -> Result<Client, Failure> {
+        let chain = self.chain(wanted)?;
+        if !self.raw {
+            self.note(format!("Using chain {} [{}]", chain.name, chain.host));
+        }
+        Ok(Client::connect(chain).await?)
+    }
+
+    /// `iexec.json`.
+    pub(crate) fn project_file(&self) -> Result<ProjectFile, Failure> {
+        let text = read(&self.project.join(iexec_json::FILE_NAME))?.ok_or_else(|| {
+            Failure::new(format!("Missing \"{}\" file", iexec_json::FILE_NAME))
+                .named("ConfigurationError")
+                .hint("run `iexec init` first, or go to the folder of your project")
+        })?;
+        Ok(ProjectFile::parse(&text)?)
+    }
+
+    /// `deployed.json`, empty when there is none.
+    pub(crate) fn deployed(&self) -> Result<DeployedFile, Failure> {
+        let text = read(&self.project.join(deployed_json::FILE_NAME))?;
+        Ok(text
+            .map(|text| DeployedFile::parse(&text))
+            .transpose()?
+            .unwrap_or_default())
+    }
+
+    /// Remembers what was deployed.
+    pub(crate) fn save_deployed(&self, file: &DeployedFile) -> Result<(), Failure> {
+        let text = sdk::files::pretty(file);
+        write(&self.project.join(deployed_json::FILE_NAME), &text)
+    }
+
+    /// The given address, else the one deployed last on this chain.
+    pub(crate) fn address_or_deployed(
+        &self,
+        given: Option<&str>,
+        kind: Kind,
+        chain_id: u64,
+    ) -> Result<Address, Failure> {
+        if let Some(given) = given.filter(|given| *given != "deployed") {
+            return Ok(sdk::parse::address(kind.name(), given)?);
+        }
+        self.deployed()?.get(kind, chain_id)?.ok_or_else(|| {
+            let kind = kind.name();
+            Failure::new(format!(
+                "Missing {kind}Address and no {kind} found in \"deployed.json\" \
+                for chain {chain_id}"
+            ))
+            .hint(format!(
+                "give an address, or run `iexec {kind} deploy` first"
+            ))
+        })
+    }
+}
+
+/// A file's text; none when there is no file.
+pub(crate) fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::new(format!(
+            "failed to read {}: {error}",
+            path.display()
+        ))),
+    }
+}
+
+/// Writes a file for everybody to read.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
+    fs::write(path, content)
+        .map_err(|error| Failure::new(format!("failed to write {}: {error}", path.display())))
+}
+
+/// Writes a file that only its owner may read (0600).
+pub(crate) fn write_secret(path: &Path, content: &str) -> Result<(), Failure> {
+    let failed =
+        |error: io::Error| Failure::new(format!("failed to write {}: {error}", path.display()));
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(failed)?;
+    }
+    // an existing file keeps its mode when opened: so a new one takes its place
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(content.as_bytes()).map_err(failed)
+}

@@ -1,0 +1,27 @@
+//! What must happen before anything else: the program run as its own helper.
+
+use std::process::ExitCode;
+
+/// The first argument that makes this process the built-in engine's helper. It must be handled
+/// while the process has one thread only.
+const RUN_BUNDLE: &str = "__run-bundle";
+
+/// Runs as a helper if asked to; none for the ordinary program.
+pub(crate) fn dispatch() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != RUN_BUNDLE {
+        return None;
+    }
+    let code = args.next().map_or(2, |dir| run_bundle(dir.as_ref()));
+    Some(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+#[cfg(target_os = "linux")]
+fn run_bundle(dir: &std::path::Path) -> i32 {
+    engine::run_bundle_main(dir)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run_bundle(_dir: &std::path::Path) -> i32 {
+    2
+}

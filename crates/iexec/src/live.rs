@@ -1,0 +1,177 @@
+//! A running task for people: one live line per stage on a terminal, plain lines elsewhere,
+//! nothing with `--raw`. All on stderr.
+#![expect(clippy::print_stderr, reason = "this is where progress is shown")]
+
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use protocol::message::Stream;
+use sdk::watch::{Stage, Update};
+
+/// How often the elapsed time on the live line is redrawn.
+const REDRAW_PERIOD_MS: u64 = 100;
+/// Bytes of one line of output: a longer one is cut into several.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Shows updates as they come.
+#[derive(Debug)]
+pub(crate) struct Live {
+    sink: Sink,
+    stage: Stage,
+    since: Instant,
+    /// Lines that are not complete yet: standard output, standard error.
+    partial: [String; 2],
+}
+
+#[derive(Debug)]
+enum Sink {
+    Silent,
+    Lines,
+    Terminal(ProgressBar),
+}
+
+impl Live {
+    /// Starts with the deal just matched.
+    pub(crate) fn new(is_raw: bool) -> Self {
+        let sink = match (is_raw, std::io::stderr().is_terminal()) {
+            (true, _) => Sink::Silent,
+            (false, false) => Sink::Lines,
+            (false, true) => Sink::Terminal(spinner()),
+        };
+        let live = Self {
+            sink,
+            stage: Stage::Matched,
+            since: Instant::now(),
+            partial: Default::default(),
+        };
+        live.announce();
+        live
+    }
+
+    /// Shows one update.
+    pub(crate) fn show(&mut self, update: Update) {
+        match update {
+            Update::Stage(stage) => self.enter(stage),
+            Update::Output { stream, text } => self.output(stream, &text),
+            Update::ReplicateFailed { worker, failure } => {
+                self.flush();
+                let worker = worker.map(|worker| format!("worker {worker} failed: "));
+                self.print(&format!("✖ {}{failure}", worker.unwrap_or_default()));
+            }
+        }
+    }
+
+    /// The end: what is left of the output, and the last stage's time.
+    pub(crate) fn finish(mut self) {
+        self.flush();
+        self.close();
+        if let Sink::Terminal(bar) = &self.sink {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        if stage.is_same_step(self.stage) {
+            self.stage = stage;
+            if let Sink::Terminal(bar) = &self.sink {
+                bar.set_message(stage.to_string());
+            }
+            return;
+        }
+        self.close();
+        self.stage = stage;
+        self.since = Instant::now();
+        self.announce();
+    }
+
+    fn announce(&self) {
+        match &self.sink {
+            Sink::Terminal(bar) => {
+                bar.reset_elapsed();
+                bar.set_message(self.stage.to_string());
+            }
+            Sink::Lines => eprintln!("- {}", self.stage),
+            Sink::Silent => {}
+        }
+    }
+
+    /// On a terminal the finished stage stays with the time it took.
+    fn close(&self) {
+        if let Sink::Terminal(bar) = &self.sink {
+            let seconds = self.since.elapsed().as_secs_f64();
+            bar.println(format!("✔ {} ({seconds:.1} s)", self.stage));
+        }
+    }
+
+    fn output(&mut self, stream: Stream, text: &str) {
+        let index = usize::from(stream == Stream::Stderr);
+        let mut buffered = std::mem::take(&mut self.partial[index]);
+        buffered.push_str(text);
+        let mut lines: Vec<&str> = buffered.split('\n').collect();
+        let rest = lines.pop().unwrap_or_default();
+        for line in lines {
+            self.print(&quoted(line));
+        }
+        match rest.len() < LINE_BYTES_MAX {
+            true => self.partial[index] = rest.to_owned(),
+            false => self.print(&quoted(rest)),
+        }
+    }
+
+    fn flush(&mut self) {
+        for index in 0..self.partial.len() {
+            let rest = std::mem::take(&mut self.partial[index]);
+            if !rest.is_empty() {
+                self.print(&quoted(&rest));
+            }
+        }
+    }
+
+    fn print(&self, line: &str) {
+        match &self.sink {
+            Sink::Terminal(bar) => bar.println(line),
+            Sink::Lines => eprintln!("{line}"),
+            Sink::Silent => {}
+        }
+    }
+}
+
+/// Sets the app's words apart from ours; its control characters must not steer the terminal.
+fn quoted(line: &str) -> String {
+    let safe = line.chars().filter(|c| !c.is_control() || *c == '\t');
+    format!("  │ {}", safe.collect::<String>())
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(REDRAW_PERIOD_MS));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_cannot_steer_the_terminal() {
+        assert_eq!(quoted("a\x1b[2Jb\tc\r"), "  │ a[2Jb\tc");
+    }
+
+    #[test]
+    fn lines_are_put_together() {
+        let mut live = Live::new(true);
+        live.output(Stream::Stdout, "one\ntw");
+        live.output(Stream::Stderr, "err");
+        assert_eq!(live.partial, ["tw", "err"]);
+        live.output(Stream::Stdout, "o\n");
+        assert_eq!(live.partial, ["", "err"]);
+        live.output(Stream::Stdout, &"x".repeat(LINE_BYTES_MAX));
+        assert_eq!(live.partial[0], "");
+    }
+}

@@ -1,0 +1,240 @@
+//! How a command ends: what is printed where, and the exit code (spec/client.md §1.2).
+//!
+//! stdout is data, stderr is conversation. With `--raw` success is one JSON line on stdout and
+//! failure one JSON line on stderr. Unlike upstream, what failed never exits with 0.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where output happens"
+)]
+
+use std::{error::Error as _, process::ExitCode};
+
+use serde_json::{Map, Value, json};
+
+use crate::show;
+
+/// A success.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// The keys of `--raw`, without `ok`.
+    raw: Map<String, Value>,
+    /// For people, on stderr.
+    message: String,
+    /// Data that was asked for, on stdout.
+    data: Option<String>,
+}
+
+impl Report {
+    /// `raw` must be a JSON object.
+    pub(crate) fn new(raw: Value, message: impl Into<String>) -> Self {
+        let raw = match raw {
+            Value::Object(raw) => raw,
+            _ => Map::new(),
+        };
+        Self {
+            raw,
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// Text that goes to stdout as it is.
+    pub(crate) fn text(data: String) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::default()
+        }
+    }
+
+    /// Shows `value` on stdout.
+    pub(crate) fn with_data(mut self, value: &Value) -> Self {
+        self.data = Some(show::tree(value));
+        self
+    }
+}
+
+/// A failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    name: &'static str,
+    message: String,
+    hint: Option<String>,
+    /// Keys that `--raw` shows instead of `error`: a run that failed half-way.
+    partial: Option<Map<String, Value>>,
+}
+
+impl Failure {
+    /// A failure that has no class.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            name: "Error",
+            message: message.into(),
+            hint: None,
+            partial: None,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Its class in `--raw`.
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// What `--raw` shows of the part that worked.
+    pub(crate) fn partial(mut self, raw: Value) -> Self {
+        self.partial = raw.as_object().cloned();
+        self
+    }
+
+    fn raw(&self, command: &str) -> Value {
+        if let Some(partial) = &self.partial {
+            let mut line = Map::new();
+            line.insert("ok".to_owned(), json!(false));
+            line.extend(partial.clone());
+            return Value::Object(line);
+        }
+        let mut error = json!({ "name": self.name, "message": self.message });
+        if let Some(hint) = &self.hint {
+            error["hint"] = json!(hint);
+        }
+        json!({ "ok": false, "command": command, "error": error })
+    }
+}
+
+impl From<sdk::Error> for Failure {
+    fn from(error: sdk::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            // some errors repeat their source in their own text
+            let cause_text = cause.to_string();
+            if !message.contains(&cause_text) {
+                message = format!("{message}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        Self {
+            name: error.name(),
+            message,
+            hint: error.hint(),
+            partial: None,
+        }
+    }
+}
+
+/// `iexec app run`: the program and at most two words, as typed.
+pub(crate) fn command_name(args: impl Iterator<Item = String>) -> String {
+    let single = ["init", "info", "completion", "up", "down", "demo"];
+    let words: Vec<String> = args
+        .take_while(|arg| !arg.starts_with('-'))
+        .take(2)
+        .collect();
+    let count = if words
+        .first()
+        .is_some_and(|word| single.contains(&word.as_str()))
+    {
+        1
+    } else {
+        2
+    };
+    let mut name = "iexec".to_owned();
+    for word in words.iter().take(count) {
+        name.push(' ');
+        name.push_str(word);
+    }
+    name
+}
+
+/// Prints the end of the command `name`.
+pub(crate) fn print(name: &str, is_raw: bool, ended: Result<Report, Failure>) -> ExitCode {
+    match ended {
+        Ok(report) => {
+            print_report(is_raw, report);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            print_failure(name, is_raw, &failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_report(is_raw: bool, report: Report) {
+    if is_raw {
+        let mut line = Map::new();
+        line.insert("ok".to_owned(), json!(true));
+        line.extend(report.raw.into_iter().filter(|(_, value)| !value.is_null()));
+        println!("{}", Value::Object(line));
+        return;
+    }
+    if !report.message.is_empty() {
+        eprintln!("✔ {}", report.message);
+    }
+    if let Some(data) = report.data {
+        println!("{}", data.trim_end());
+    }
+}
+
+fn print_failure(name: &str, is_raw: bool, failure: &Failure) {
+    if is_raw {
+        eprintln!("{}", failure.raw(name));
+        return;
+    }
+    eprintln!(
+        "✖ Command \"{name}\" failed with {}: {}",
+        failure.name, failure.message
+    );
+    if let Some(hint) = &failure.hint {
+        eprintln!("  hint: {hint}");
+    }
+}
+
+/// Help and version on stdout; everything else is wrong usage: on stderr, exit code 1.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.kind() {
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => {
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Something to tell while a command runs; nothing with `--raw`.
+pub(crate) fn note(is_raw: bool, text: &str) {
+    if !is_raw {
+        eprintln!("ℹ {text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_named_as_typed() {
+        let name = |line: &str| command_name(line.split(' ').map(str::to_owned));
+        assert_eq!(name("app run 0x1 --watch"), "iexec app run");
+        assert_eq!(name("init --raw"), "iexec init");
+        assert_eq!(name("info --chain nope"), "iexec info");
+        assert_eq!(name("app --raw run"), "iexec app");
+    }
+
+    #[test]
+    fn a_raw_failure_has_the_official_shape() {
+        let failure = Failure::new("no").named("ValidationError").hint("do x");
+        assert_eq!(
+            failure.raw("iexec app run").to_string(),
+            r#"{"ok":false,"command":"iexec app run","error":{"name":"ValidationError","message":"no","hint":"do x"}}"#
+        );
+        let partial = Failure::new("x").partial(json!({ "deals": [] }));
+        assert_eq!(partial.raw("c").to_string(), r#"{"ok":false,"deals":[]}"#);
+    }
+}

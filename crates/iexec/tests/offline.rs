@@ -1,0 +1,293 @@
+//! The real binary, without any network: what it prints, writes and returns.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use snapbox::{assert_data_eq, cmd::Command, str};
+use tempfile::TempDir;
+
+const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+const ADDRESS: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+
+/// A project folder with a home of its own.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn iexec(&self, args: &[&str]) -> Command {
+        Command::new(snapbox::cmd::cargo_bin!("iexec"))
+            .env_clear()
+            .env("HOME", self.path().join("home"))
+            .current_dir(self.path())
+            .args(args)
+    }
+
+    fn stdout(&self, args: &[&str]) -> String {
+        let output = self.iexec(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(name)).unwrap()
+    }
+}
+
+#[test]
+fn init_writes_the_official_files() {
+    let folder = Folder::new();
+    folder
+        .iexec(&["init", "--skip-wallet", "--raw"])
+        .assert()
+        .success()
+        .stderr_eq("")
+        .stdout_eq(str![[r#"
+{"ok":true,"configFile":"iexec.json","chainConfigFile":"chain.json"}
+
+"#]]);
+    let chain = folder.text("chain.json");
+    let expected = str![[r#"
+{
+  "default": "arbitrum-sepolia-testnet",
+  "chains": {
+    "arbitrum-sepolia-testnet": {},
+    "arbitrum-mainnet": {},
+    "local": {}
+  }
+}
+"#]];
+    assert_data_eq!(chain + "\n", expected);
+    let again = folder
+        .iexec(&["init", "--skip-wallet"])
+        .assert()
+        .code(1)
+        .stdout_eq("");
+    again.stderr_eq(str![[r#"
+✖ Command "iexec init" failed with ExitPromptError: iexec.json exists already, overwrite it?, but there is no terminal to ask on
+  hint: use --force
+
+"#]]);
+}
+
+#[test]
+fn init_makes_local_the_default_while_it_runs() {
+    let folder = Folder::new();
+    let data = folder.path().join("home/.local/share/iexec/local");
+    fs::create_dir_all(&data).unwrap();
+    let url = "http://127.0.0.1:1";
+    let (zero, key) = (
+        "0x".to_owned() + &"0".repeat(40),
+        "0x".to_owned() + &"1".repeat(64),
+    );
+    let network = format!(
+        r#"{{"name":"local","chainId":65535,"hub":"{zero}","token":null,"native":false,
+        "workerpool":"{zero}","engine":"docker","rpcUrl":"{url}","wsUrl":"ws://127.0.0.1:1",
+        "market":"{url}","sms":"{url}","resultProxy":"{url}","ipfsGateway":"{url}",
+        "ipfsNode":"{url}","compass":"{url}","pool":"{url}","explorer":"{url}",
+        "accounts":[{{"role":"faucet","address":"{zero}","privateKey":"{key}"}}]}}"#
+    );
+    fs::write(data.join("network.json"), network).unwrap();
+    folder.stdout(&["init", "--skip-wallet", "--raw"]);
+    assert!(folder.text("chain.json").contains(r#""default": "local""#));
+}
+
+#[test]
+fn an_imported_wallet_is_locked_for_its_owner_only() {
+    let folder = Folder::new();
+    let made = folder.stdout(&["wallet", "import", KEY, "--password", "secret", "--raw"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["address"], ADDRESS);
+    assert_eq!(made["wallet"]["Crypto"]["kdfparams"]["n"], 131_072);
+    let name = made["fileName"].as_str().unwrap();
+    assert!(
+        name.starts_with("UTC--") && name.ends_with(&ADDRESS[2..]),
+        "{name}"
+    );
+    let path = folder.path().join("home/.ethereum/keystore").join(name);
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(!fs::read_to_string(path).unwrap().contains(&KEY[2..]));
+}
+
+#[test]
+fn a_plain_wallet_is_wallet_json() {
+    let folder = Folder::new();
+    let made = folder.stdout(&["wallet", "import", KEY, "--unencrypted", "--raw"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(
+        (made["fileName"].as_str(), made["address"].as_str()),
+        (Some("wallet.json"), Some(ADDRESS))
+    );
+    assert_eq!(made["wallet"]["privateKey"], KEY);
+    let mode = fs::metadata(folder.path().join("wallet.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let created = folder.stdout(&["wallet", "create", "--unencrypted", "--force", "--raw"]);
+    assert!(!created.contains(ADDRESS));
+}
+
+#[test]
+fn a_password_comes_from_the_environment_or_is_asked_for() {
+    let folder = Folder::new();
+    let create = || folder.iexec(&["wallet", "create", "--raw"]);
+    create()
+        .env("IEXEC_WALLET_PASSWORD", "x")
+        .assert()
+        .success();
+    create().assert().code(1).stdout_eq("").stderr_eq(str![[r#"
+{"ok":false,"command":"iexec wallet create","error":{"name":"ExitPromptError","message":"a password is needed, but there is no terminal to ask on","hint":"use --password, or set IEXEC_WALLET_PASSWORD"}}
+
+"#]]);
+}
+
+#[test]
+fn a_bad_key_is_not_repeated() {
+    let folder = Folder::new();
+    let import = folder.iexec(&["wallet", "import", "0x1234", "--unencrypted"]);
+    import.assert().code(1).stderr_eq(str![[r#"
+✖ Command "iexec wallet import" failed with ValidationError: invalid privateKey: it is not a 32 bytes hexstring of a valid key
+
+"#]]);
+}
+
+#[test]
+fn app_init_adds_the_default_app() {
+    let folder = Folder::new();
+    folder
+        .iexec(&["app", "init"])
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+✖ Command "iexec app init" failed with ConfigurationError: Missing "iexec.json" file
+  hint: run `iexec init` first, or go to the folder of your project
+
+"#]]);
+    folder.stdout(&["init", "--skip-wallet", "--raw"]);
+    folder.stdout(&["wallet", "import", KEY, "--unencrypted", "--raw"]);
+    folder.iexec(&["app", "init", "--raw"]).assert().success().stdout_eq(str![[r#"
+{"ok":true,"app":{"owner":"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266","name":"hello-world","type":"DOCKER","multiaddr":"iexechub/python-hello-world:8.0.4","checksum":"0xb0b664b7a6d249f81c067a9262b1763144eeb3ca63e553567f71673442ce9e84"}}
+
+"#]]);
+    assert!(
+        folder
+            .text("iexec.json")
+            .contains("\"multiaddr\": \"iexechub/python-hello-world:8.0.4\"")
+    );
+}
+
+#[test]
+fn unknown_chains_and_keys_are_named() {
+    let folder = Folder::new();
+    folder.stdout(&["init", "--skip-wallet", "--raw"]);
+    folder.iexec(&["info", "--raw", "--chain", "nope"]).assert().code(1).stdout_eq("").stderr_eq(
+        str![[r#"
+{"ok":false,"command":"iexec info","error":{"name":"ConfigurationError","message":"Missing \"nope\" chain in \"chain.json\"","hint":"known without chain.json: local, arbitrum-sepolia-testnet, arbitrum-mainnet"}}
+
+"#]],
+    );
+    folder
+        .iexec(&["info", "--chain", "local"])
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+✖ Command "iexec info" failed with ConfigurationError: no local network is running
+  hint: start it with `iexec up`
+
+"#]]);
+    fs::write(
+        folder.path().join("chain.json"),
+        r#"{"chains":{"a":{"hots":"x"}}}"#,
+    )
+    .unwrap();
+    folder
+        .iexec(&["info", "--chain", "a"])
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+✖ Command "iexec info" failed with ConfigurationError: unknown key "chains.a.hots" in "chain.json"
+
+"#]]);
+}
+
+#[test]
+fn wrong_usage_is_an_error_with_code_1() {
+    let folder = Folder::new();
+    for args in [
+        &["app"][..],
+        &["app", "run", "--bad"],
+        &["nothing"],
+        &["task", "show"],
+        &[],
+    ] {
+        let output = folder.iexec(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{args:?}"
+        );
+    }
+    let help = folder.stdout(&["app", "run", "--help"]);
+    assert!(
+        help.contains("iexec app run --args \"Alice\" --watch --chain local"),
+        "{help}"
+    );
+    assert!(
+        folder
+            .stdout(&["--version"])
+            .contains(env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn amounts_and_ids_are_read_before_anything_is_sent() {
+    let folder = Folder::new();
+    let error = |args: &[&str]| {
+        let output = folder.iexec(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(error(&["account", "deposit", "1.5"]).contains("too many decimals"));
+    assert!(error(&["task", "show", "0x12"]).contains("`0x12` is not a bytes32 hexstring"));
+    assert!(error(&["deal", "show", "x"]).contains("bytes32"));
+}
+
+#[test]
+fn storage_on_ipfs_needs_nothing() {
+    let folder = Folder::new();
+    folder
+        .iexec(&["storage", "init", "--raw"])
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+{"ok":true,"isInitialized":true,"isUpdated":false}
+
+"#]]);
+    folder
+        .iexec(&["storage", "check", "ipfs", "--raw"])
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+{"ok":true,"isInitialized":true}
+
+"#]]);
+    folder
+        .iexec(&["storage", "check", "floppy"])
+        .assert()
+        .code(1);
+}
+
+#[test]
+fn completions_are_printed() {
+    let folder = Folder::new();
+    assert!(folder.stdout(&["completion", "bash"]).contains("_iexec"));
+}

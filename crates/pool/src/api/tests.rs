@@ -1,0 +1,493 @@
+//! The whole service over HTTP and WebSocket, on a scripted chain.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use chain::Wallet;
+use futures_util::{SinkExt, StreamExt};
+use protocol::{
+    Address, Bytes, Cause, Tag, TaskId, challenge,
+    message::{CONNECT_PATH, Flow, Logs, Order, Report, Stream, ToPool, ToWorker},
+    status::ReplicateStatus::{self, *},
+};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{
+    Config, Service,
+    testing::{CHAIN_ID, Script, WORKERPOOL, config},
+};
+
+/// A running pool.
+struct Pool {
+    chain: Script,
+    router: axum::Router,
+    url: String,
+    stop: CancellationToken,
+    running: tokio::task::JoinHandle<Result<(), crate::Error>>,
+}
+
+impl Pool {
+    async fn start(chain: &Script, config: Config) -> Self {
+        let service = Service::over(config, std::sync::Arc::new(chain.clone()), None);
+        let service = service.await.unwrap();
+        let router = service.router();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}{CONNECT_PATH}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let served = axum::serve(listener, router.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(served.into_future()));
+        let running = tokio::spawn(service.run(stop.clone()));
+        Self {
+            chain: chain.clone(),
+            router,
+            url,
+            stop,
+            running,
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.unwrap().unwrap();
+    }
+
+    async fn get_with(&self, path: &str, token: Option<&str>) -> (StatusCode, Value) {
+        let mut request = Request::get(path).header(header::HOST, "pool");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.get_with(path, None).await
+    }
+
+    /// The whole stream of a task until its `end`.
+    async fn stream(&self, task: TaskId, token: Option<&str>) -> String {
+        let mut path = format!("/tasks/{task}/stream");
+        if let Some(token) = token {
+            path = format!("{path}?authorization={token}");
+        }
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    async fn token(&self, wallet: &Wallet) -> String {
+        let path = format!(
+            "/tasks/logs/challenge?chainId={CHAIN_ID}&address={}",
+            wallet.address()
+        );
+        let (status, data) = self.get(&path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(data["domain"]["name"], "iExec Core");
+        let text = data["message"]["challenge"].as_str().unwrap();
+        let hash = challenge::Audience::Pool.hash(CHAIN_ID, text);
+        let signature = wallet.sign_hash(hash).unwrap();
+        let address = wallet.address();
+        challenge::Token {
+            hash,
+            signature,
+            address,
+        }
+        .to_string()
+    }
+
+    /// Waits for the end of a task.
+    async fn end_of(&self, task: TaskId) -> Value {
+        self.stream(task, None).await;
+        self.get(&format!("/tasks/{task}")).await.1
+    }
+}
+
+/// A worker's end of the wire.
+struct Worker {
+    wallet: Wallet,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    seq: u64,
+    /// Orders that came while an acknowledgement was awaited.
+    orders: std::collections::VecDeque<Order>,
+}
+
+impl Worker {
+    async fn dial(pool: &Pool, wallet: Wallet) -> Self {
+        let (socket, _) = connect_async(pool.url.as_str()).await.unwrap();
+        let mut worker = Self {
+            wallet,
+            socket,
+            seq: 0,
+            orders: Default::default(),
+        };
+        let ToWorker::Challenge { challenge, .. } = worker.receive().await else {
+            panic!("a challenge was expected");
+        };
+        let hash = challenge::worker_login(CHAIN_ID, WORKERPOOL, &challenge);
+        let signature = worker.wallet.sign_hash(hash).unwrap();
+        let login = ToPool::Login {
+            address: worker.wallet.address(),
+            signature: Bytes::copy_from_slice(&signature.as_bytes()),
+            name: "test".into(),
+            slots: 1,
+            engine: "builtin".into(),
+            busy: Vec::new(),
+        };
+        worker.send(&login).await;
+        worker
+    }
+
+    async fn log_in(pool: &Pool) -> Self {
+        let mut worker = Self::dial(pool, Wallet::random()).await;
+        let welcome = worker.receive().await;
+        assert!(
+            matches!(welcome, ToWorker::Welcome { result_proxy } if result_proxy == "http://store")
+        );
+        worker
+    }
+
+    fn address(&self) -> Address {
+        self.wallet.address()
+    }
+
+    async fn receive(&mut self) -> ToWorker {
+        loop {
+            match self.socket.next().await.unwrap().unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) => {}
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    async fn order(&mut self) -> Order {
+        loop {
+            if let Some(order) = self.orders.pop_front() {
+                return order;
+            }
+            let frame = self.receive().await;
+            self.keep(frame).await;
+        }
+    }
+
+    async fn keep(&mut self, frame: ToWorker) {
+        if let ToWorker::Order { id, order } = frame {
+            self.orders.push_back(order);
+            self.send(&ToPool::Acknowledge { id }).await;
+        }
+    }
+
+    async fn send(&mut self, frame: &ToPool) {
+        let text = serde_json::to_string(frame).unwrap();
+        self.socket.send(Message::Text(text.into())).await.unwrap();
+    }
+
+    /// Reports and waits until the pool has stored it.
+    async fn report(&mut self, report: Report) {
+        self.seq += 1;
+        let seq = self.seq;
+        self.send(&ToPool::Report { seq, report }).await;
+        loop {
+            match self.receive().await {
+                ToWorker::Acknowledge { seq: stored } if stored == seq => return,
+                frame => self.keep(frame).await,
+            }
+        }
+    }
+
+    async fn reach(&mut self, task: TaskId, status: ReplicateStatus) {
+        self.report(Report::new(task, status)).await;
+    }
+}
+
+fn memory() -> Config {
+    config("sqlite::memory:")
+}
+
+#[tokio::test]
+async fn a_deal_becomes_a_finished_task() {
+    let chain = Script::new();
+    let pool = Pool::start(&chain, memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let requester = Wallet::random();
+    let deal = chain.add_deal(requester.address(), Tag::NONE, 1);
+    let Order::Run {
+        authorization,
+        flow,
+    } = worker.order().await
+    else {
+        panic!("a run order was expected");
+    };
+    assert_eq!((authorization.deal_id, authorization.task_index), (deal, 0));
+    assert_eq!(flow, Flow::ContributeAndFinalize);
+    let task = authorization.chain_task_id;
+    let proof = protocol::digest::authorization(worker.address(), task, Address::ZERO);
+    let signer = chain::recover_message_hash(proof, &authorization.signature.value).unwrap();
+    assert_eq!(signer, chain.owner.address());
+    worker.reach(task, Started).await;
+    let (_, workers) = pool.get("/workers").await;
+    assert_eq!(workers[0]["address"], worker.address().to_checksum(None));
+    assert_eq!(workers[0]["busy"][0], task.to_string());
+    let logs = Logs {
+        stdout: "Hello World".into(),
+        stderr: String::new(),
+    };
+    let report = Report {
+        logs: Some(logs),
+        exit_code: Some(0),
+        ..Report::new(task, Computed)
+    };
+    worker.report(report).await;
+    chain.finalize(task, worker.address(), "the link");
+    assert_eq!(worker.order().await, Order::Complete { task });
+    let model = pool.end_of(task).await;
+    assert_model(&model, task, worker.address());
+    assert_eq!(chain.initialize_calls(), [[0]]);
+    pool.stop().await;
+}
+
+fn assert_model(model: &Value, task: TaskId, worker: Address) {
+    assert_eq!(model["chainTaskId"], task.to_string());
+    assert_eq!(model["currentStatus"], "COMPLETED");
+    assert_eq!(model["resultLink"], "the link");
+    assert_eq!(model["commandLine"], "Hello World");
+    assert_eq!(model["dappName"], "docker.io/hello:1");
+    assert_eq!(model["dappType"], "DOCKER");
+    assert_eq!(model["maxExecutionTime"], 300_000);
+    assert!(model["finalDeadline"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(model["dateStatusList"][0]["status"], "RECEIVED");
+    assert!(model.get("cause").is_none());
+    let replicate = &model["replicates"][0];
+    assert_eq!(replicate["walletAddress"], format!("{worker:#x}"));
+    assert_eq!(replicate["appExitCode"], 0);
+    assert_eq!(replicate["currentStatus"], "COMPLETED");
+    assert_eq!(replicate["statusUpdateList"][0]["status"], "CREATED");
+    let link = format!("http://pool/tasks/{task}/replicates/{worker:#x}");
+    assert_eq!(replicate["self"], link);
+    assert_eq!(replicate["appLogs"], format!("{link}/logs"));
+}
+
+#[tokio::test]
+async fn unknown_things_are_404() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let paths = [
+        format!("/tasks/{}", TaskId::repeat(1)),
+        "/tasks/nonsense".to_owned(),
+        format!("/tasks/{}/replicates/{}", TaskId::repeat(1), Address::ZERO),
+        format!("/tasks/{}/stream", TaskId::repeat(1)),
+    ];
+    for path in paths {
+        let (status, body) = pool.get(&path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(body["ok"], false);
+    }
+}
+
+#[tokio::test]
+async fn confidential_deals_fail_with_the_reason() {
+    let chain = Script::new();
+    let pool = Pool::start(&chain, memory()).await;
+    let deal = chain.add_deal(Address::ZERO, Tag::TEE_TDX, 1);
+    let task = seen(&pool, deal.task(0)).await;
+    assert_eq!(task["currentStatus"], "FAILED");
+    assert_eq!(task["cause"]["code"], "TEE_NOT_SUPPORTED");
+    assert!(!task["cause"]["hint"].as_str().unwrap().is_empty());
+    assert!(chain.initialize_calls().is_empty());
+}
+
+/// The task as soon as the pool knows it.
+async fn seen(pool: &Pool, task: TaskId) -> Value {
+    loop {
+        let (status, body) = pool.get(&format!("/tasks/{task}")).await;
+        if status == StatusCode::OK {
+            return body;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn run_until_computing(pool: &Pool, worker: &mut Worker, requester: Address) -> TaskId {
+    pool.chain.add_deal(requester, Tag::NONE, 1);
+    let task = worker.order().await.task();
+    worker.reach(task, Computing).await;
+    task
+}
+
+#[tokio::test]
+async fn logs_are_for_the_requester_only() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let (requester, stranger) = (Wallet::random(), Wallet::random());
+    let task = run_until_computing(&pool, &mut worker, requester.address()).await;
+    let path = format!("/tasks/{task}/logs");
+    let token = pool.token(&requester).await;
+    assert_eq!(pool.get(&path).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        pool.get_with(&path, Some("a_b_c")).await.0,
+        StatusCode::UNAUTHORIZED
+    );
+    let forged = token.replace(
+        &requester.address().to_checksum(None),
+        &stranger.address().to_checksum(None),
+    );
+    assert_eq!(
+        pool.get_with(&path, Some(&forged)).await.0,
+        StatusCode::UNAUTHORIZED
+    );
+    let other = pool.token(&stranger).await;
+    assert_eq!(
+        pool.get_with(&path, Some(&other)).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        pool.get_with(&path, Some(&token)).await.0,
+        StatusCode::NOT_FOUND
+    );
+    let live = ToPool::Log {
+        task,
+        stream: Stream::Stdout,
+        text: "so far".into(),
+    };
+    worker.send(&live).await;
+    worker.reach(task, Computed).await;
+    let (status, body) = pool.get_with(&path, Some(&token)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["chainTaskId"], task.to_string());
+    assert_eq!(body["computeLogsList"][0]["stdout"], "so far");
+    let address = worker.address();
+    assert_eq!(
+        body["computeLogsList"][0]["walletAddress"],
+        format!("{address:#x}")
+    );
+}
+
+#[tokio::test]
+async fn the_stream_tells_the_story_and_the_output_to_the_requester() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let requester = Wallet::random();
+    let task = run_until_computing(&pool, &mut worker, requester.address()).await;
+    let token = pool.token(&requester).await;
+    let work = async {
+        for text in ["one\n", "two\n"] {
+            let text = text.to_owned();
+            let stream = Stream::Stdout;
+            worker.send(&ToPool::Log { task, stream, text }).await;
+        }
+        let report = Report {
+            cause: Some(Cause::AppComputeFailed),
+            message: Some("exit code 3".into()),
+            ..Report::new(task, ComputeFailed)
+        };
+        worker.report(report).await;
+    };
+    let public = pool.stream(task, None);
+    let own = pool.stream(task, Some(&token));
+    let (public, own, ()) = tokio::join!(public, own, work);
+    for story in [&public, &own] {
+        assert_eq!(
+            story
+                .matches("\"replicateStatus\":\"COMPUTE_FAILED\"")
+                .count(),
+            1,
+            "{story}"
+        );
+        assert!(story.contains("exit code 3"), "{story}");
+        assert!(story.contains("event: end"), "{story}");
+        assert!(story.contains("\"code\":\"APP_COMPUTE_FAILED\""), "{story}");
+    }
+    assert!(!public.contains("event: log"), "{public}");
+    assert_eq!(
+        (own.matches("one\\n").count(), own.matches("two\\n").count()),
+        (1, 1),
+        "{own}"
+    );
+    assert!(matches!(worker.order().await, Order::Abort { .. }));
+}
+
+#[tokio::test]
+async fn only_listed_workers_with_a_good_signature_get_in() {
+    let friend = Wallet::random();
+    let whitelist = vec![friend.address()];
+    let config = Config {
+        whitelist,
+        ..memory()
+    };
+    let pool = Pool::start(&Script::new(), config).await;
+    let mut stranger = Worker::dial(&pool, Wallet::random()).await;
+    assert!(matches!(stranger.receive().await, ToWorker::Refused { .. }));
+    let mut friend = Worker::dial(&pool, friend).await;
+    assert!(matches!(friend.receive().await, ToWorker::Welcome { .. }));
+}
+
+#[tokio::test]
+async fn a_newer_connection_replaces_the_older() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let mut old = Worker::log_in(&pool).await;
+    let wallet = old.wallet.clone();
+    let mut new = Worker::dial(&pool, wallet).await;
+    new.receive().await;
+    while let Some(Ok(message)) = old.socket.next().await {
+        assert!(!message.is_text());
+    }
+    run_until_computing(&pool, &mut new, Address::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_restarted_pool_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("pool.db").display());
+    let chain = Script::new();
+    let pool = Pool::start(&chain, config(&url)).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let task = run_until_computing(&pool, &mut worker, Address::ZERO).await;
+    pool.stop().await;
+    let missed = chain.add_deal(Address::ZERO, Tag::NONE, 1);
+    chain.finalize(task, worker.address(), "the link");
+    let pool = Pool::start(&chain, config(&url)).await;
+    let model = pool.end_of(task).await;
+    assert_eq!(model["currentStatus"], "COMPLETED");
+    let mut worker = Worker::log_in(&pool).await;
+    assert_eq!(worker.order().await.task(), missed.task(0));
+    assert_eq!(chain.initialize_calls().len(), 2);
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn a_pool_without_memory_reads_the_chain_again() {
+    let chain = Script::new();
+    let pool = Pool::start(&chain, memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let done = run_until_computing(&pool, &mut worker, Address::ZERO).await;
+    let open = chain.add_deal(Address::ZERO, Tag::NONE, 1).task(0);
+    seen(&pool, open).await;
+    chain.finalize(done, worker.address(), "the link");
+    pool.end_of(done).await;
+    while chain.initialize_calls().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    pool.stop().await;
+    let pool = Pool::start(&chain, memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    assert_eq!(worker.order().await.task(), open);
+    assert_eq!(pool.end_of(done).await["resultLink"], "the link");
+    assert_eq!(
+        chain.initialize_calls().len(),
+        2,
+        "nothing is initialised twice"
+    );
+}

@@ -1,0 +1,25 @@
+//! The workerpool: from a deal on chain to a finished task.
+//!
+//! The rules are in [`machine`], which is pure; around it are the database that survives a
+//! `kill -9`, the follower of the chain, the workers' connections and the HTTP API. One loop
+//! feeds the machine: it takes what happened, saves what changed, and only then sends anything.
+
+mod api;
+mod chain_watch;
+mod clock;
+mod config;
+mod connection;
+mod database;
+mod error;
+mod ledger;
+mod live;
+pub mod machine;
+mod orders;
+mod service;
+mod shell;
+#[cfg(test)]
+mod testing;
+
+pub use config::{Config, Offer};
+pub use error::Error;
+pub use service::Service;

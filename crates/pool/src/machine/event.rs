@@ -1,0 +1,107 @@
+//! What the machine is told.
+
+use std::sync::Arc;
+
+use protocol::{
+    Address, DealId, TaskId,
+    deal::TaskStatus,
+    message::{Busy, Report},
+};
+
+use super::terms::Terms;
+
+/// A worker's login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Who, proven by signature.
+    pub address: Address,
+    /// A name for people.
+    pub name: String,
+    /// Tasks it runs at once.
+    pub slots: u32,
+    /// `docker` or `builtin`.
+    pub engine: String,
+    /// What it is at since before this connection.
+    pub busy: Vec<Busy>,
+}
+
+/// What the chain says about a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnChain {
+    /// The task.
+    pub task: TaskId,
+    /// Its status there.
+    pub status: TaskStatus,
+    /// Its result link, once completed.
+    pub results: Option<String>,
+    /// Who contributed.
+    pub contributor: Option<Address>,
+    /// The block that says so, when it was an event.
+    pub block: Option<u64>,
+}
+
+impl OnChain {
+    /// A bare status.
+    pub fn new(task: TaskId, status: TaskStatus) -> Self {
+        Self {
+            task,
+            status,
+            results: None,
+            contributor: None,
+            block: None,
+        }
+    }
+}
+
+/// One thing that happened outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A deal names our workerpool. `chain` is what the chain says about its tasks when the deal
+    /// is not fresh: then nothing is done twice.
+    DealSeen {
+        /// The deal.
+        terms: Arc<Terms>,
+        /// Known tasks.
+        chain: Vec<OnChain>,
+    },
+    /// The chain was asked, or told by itself, about tasks.
+    ChainSays(Vec<OnChain>),
+    /// A contribution stands on chain.
+    Contributed {
+        /// The task.
+        task: TaskId,
+        /// Whose.
+        worker: Address,
+    },
+    /// A transaction that initialises tasks did not go through.
+    InitializeFailed {
+        /// The deal.
+        deal: DealId,
+        /// Their indices.
+        indices: Vec<u64>,
+        /// What the chain said.
+        reason: String,
+    },
+    /// A worker logged in; a second time counts as a reconnection.
+    WorkerOnline(Hello),
+    /// A worker's connection is gone.
+    WorkerOffline(Address),
+    /// A worker has understood an order.
+    OrderAcknowledged {
+        /// Who.
+        worker: Address,
+        /// The order's number.
+        id: u64,
+    },
+    /// A worker reached a step.
+    Reported {
+        /// Who.
+        worker: Address,
+        /// The report's number.
+        seq: u64,
+        /// Which step.
+        report: Report,
+    },
+    /// Time passed: some deadline of [`super::Machine::next_wake`] is over.
+    Tick,
+}

@@ -1,0 +1,99 @@
+//! Whose fault a failure is, and what follows: an app's failure is final at once, because it
+//! would fail anywhere; anything else goes to another worker.
+
+use protocol::{
+    Address, Cause, TaskId,
+    status::{ReplicateStatus, TaskStage},
+};
+
+use super::{
+    Command, Effect, Machine, REPLICATES_MAX, RETRY_SAME_WORKER_MS,
+    task::{Failure, Task},
+    timer::Timer,
+};
+
+/// Another worker would fail in the same way: the app, or what the deal asks, is at fault.
+fn is_final(cause: Cause) -> bool {
+    use Cause::*;
+    matches!(
+        cause,
+        AppComputeFailed
+            | AppComputeTimeout
+            | ComputedFileNotFound
+            | ResultDigestComputationFailed
+            | OutFolderZipFailed
+            | TooLongResultFileName
+            | SendComputedFileFailed
+            | PostComputeUnknown
+            | DeterminismHashNotFound
+            | TaskDescriptionInvalid
+            | TeeNotSupported
+            | TrustNot1
+    )
+}
+
+/// The chain knows more about the task than we do.
+fn asks_the_chain(cause: Cause) -> bool {
+    use Cause::*;
+    matches!(
+        cause,
+        TaskNotActive | TaskAlreadyContributed | ContributionAlreadySet | ConsensusReached
+    )
+}
+
+impl Machine {
+    /// A worker's attempt is over without a result.
+    pub(super) fn attempt_failed(
+        &mut self,
+        id: TaskId,
+        worker: Address,
+        status: ReplicateStatus,
+        cause: Cause,
+        message: Option<String>,
+        now: u64,
+    ) {
+        let failure = Failure::new(cause, message);
+        self.push_step(id, worker, status, Some(failure.clone()), now);
+        self.order(worker, Command::Abort { task: id, cause });
+        self.release(worker, id);
+        if is_final(cause) {
+            let root = self.root_cause(id, worker).unwrap_or(failure);
+            let stages = [TaskStage::RunningFailed, TaskStage::Failed];
+            return self.fail(id, &stages, root.cause, root.message, now);
+        }
+        if asks_the_chain(cause) {
+            self.effects.push(Effect::Check(vec![id]));
+        }
+        self.try_another(id, worker, failure, now);
+    }
+
+    /// An app that crashed before it wrote computed.json failed because it crashed.
+    fn root_cause(&self, id: TaskId, worker: Address) -> Option<Failure> {
+        let update = self.tasks.get(&id)?.replicate(worker)?.root_failure()?;
+        let cause = update.cause.filter(|cause| is_final(*cause))?;
+        Some(Failure::new(cause, update.message.clone()))
+    }
+
+    fn try_another(&mut self, id: TaskId, worker: Address, failure: Failure, now: u64) {
+        if let Some(replicate) = self.replicate_mut(id, worker) {
+            replicate.retry_at = now + RETRY_SAME_WORKER_MS;
+        }
+        let Some(task) = self.tasks.get_mut(&id).filter(|t| !t.is_final()) else {
+            return;
+        };
+        task.failures += 1;
+        task.failure = Some(failure.clone());
+        if task.failures >= REPLICATES_MAX {
+            let stages = [TaskStage::RunningFailed, TaskStage::Failed];
+            return self.fail(id, &stages, failure.cause, failure.message, now);
+        }
+        self.at(now + RETRY_SAME_WORKER_MS, Timer::Assign);
+        self.enqueue_if_wanted(id);
+    }
+
+    pub(super) fn enqueue_if_wanted(&mut self, id: TaskId) {
+        if self.tasks.get(&id).is_some_and(Task::wants_workers) {
+            self.enqueue(id);
+        }
+    }
+}

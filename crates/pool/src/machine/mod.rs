@@ -1,0 +1,258 @@
+//! The rules of the workerpool: what happens to tasks, replicates and workers, without any I/O.
+//!
+//! [`Machine::step`] takes an event and the time and answers with what is to be done. Nothing in
+//! here waits, reads a clock or rolls dice, so the same events always give the same story; that
+//! is what the seeded tests rely on.
+//!
+//! The chain is the truth: what it says about a task ends every argument, also after the pool
+//! has given the task up.
+
+mod assign;
+mod chain;
+mod deal;
+pub mod effect;
+pub mod event;
+mod failure;
+pub mod replicate;
+mod report;
+mod settle;
+pub mod task;
+pub mod terms;
+mod timer;
+pub mod worker;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+pub use effect::{Command, Effect, Notice};
+pub use event::{Event, Hello, OnChain};
+use protocol::{
+    Address, DealId, TaskId,
+    status::{ReplicateStatus, TaskStage},
+};
+pub use task::{Failure, Task};
+pub use terms::Terms;
+use timer::Timer;
+pub use worker::Worker;
+
+/// Tasks initialised by one transaction: about 10 million gas, a third of a common block.
+pub const INITIALIZE_BATCH_MAX: usize = 100;
+/// Attempts of a task that may fail for reasons that are not the app's.
+pub const REPLICATES_MAX: u32 = 3;
+/// Workers a task may lose: an app that takes its machine down must end somewhere.
+pub const LOSSES_MAX: u32 = 10;
+/// How long a worker may be away before its tasks go to others.
+pub const WORKER_GRACE_MS: u64 = 3_000;
+/// The same after a restart of the pool itself: every worker has to come back first.
+pub const RESTART_GRACE_MS: u64 = 10_000;
+/// How long a worker that logs in has to report on tasks it did not name, before it is told to
+/// run them again.
+pub const REMIND_MS: u64 = 500;
+/// How long other workers have precedence after a worker failed at a task.
+pub const RETRY_SAME_WORKER_MS: u64 = 5_000;
+/// First wait before a failed initialisation is looked at again; doubles each time.
+pub const INITIALIZE_RETRY_MS: u64 = 1_000;
+/// Longest wait between two attempts to initialise.
+pub const INITIALIZE_RETRY_MS_MAX: u64 = 30_000;
+/// How long the chain's own event may take after a worker says it is done, before it is asked.
+pub const CHECK_MS: u64 = 1_500;
+/// How long a worker's word is believed when the chain does not confirm it.
+pub const UNCONFIRMED_MS_MAX: u64 = 60_000;
+/// How long a final task stays in memory: late reports bring its logs.
+pub const FINAL_KEPT_MS: u64 = 300_000;
+
+/// The whole state of a pool.
+#[derive(Debug, Default)]
+pub struct Machine {
+    tasks: BTreeMap<TaskId, Task>,
+    workers: BTreeMap<Address, Worker>,
+    /// Workers with free slots, by how many.
+    free: BTreeSet<(u32, Address)>,
+    /// Tasks that want a worker, by contribution deadline, then age.
+    waiting: BTreeMap<(u64, u64), TaskId>,
+    timers: BTreeSet<(u64, Timer)>,
+    next_order: u64,
+    next_place: u64,
+    effects: Vec<Effect>,
+}
+
+impl Machine {
+    /// The state after a restart at `now` (milliseconds since 1970): `tasks` as they were saved.
+    /// Orders are not saved: they follow from the tasks when the workers log in again.
+    pub fn restore(tasks: Vec<Task>, now: u64) -> Self {
+        let mut machine = Self {
+            next_order: now,
+            ..Self::default()
+        };
+        for task in tasks {
+            machine.restore_task(task, now);
+        }
+        machine
+    }
+
+    fn restore_task(&mut self, task: Task, now: u64) {
+        let id = task.id;
+        let deadline = task.terms.contribution_deadline_ms();
+        for worker in task.active_workers() {
+            let entry = self.workers.entry(worker).or_default();
+            entry.active.insert(id);
+            entry.lost_at = Some(now + RESTART_GRACE_MS);
+            self.at(now + RESTART_GRACE_MS, Timer::Lost(worker));
+        }
+        let (is_final, wants) = (task.is_final(), task.wants_workers());
+        self.tasks.insert(id, task);
+        if is_final {
+            self.at(deadline.max(now) + FINAL_KEPT_MS, Timer::Evict(id));
+            return;
+        }
+        self.at(deadline, Timer::Contribution(id));
+        self.at(now + CHECK_MS, Timer::Check(id));
+        if wants {
+            self.enqueue(id);
+        }
+    }
+
+    /// Applies one event at `now`, milliseconds since 1970, and says what is to be done, in
+    /// order; whatever is to be saved must be saved before the rest is done.
+    pub fn step(&mut self, event: Event, now: u64) -> Vec<Effect> {
+        self.fire_timers(now);
+        self.apply(event, now);
+        self.assign(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn apply(&mut self, event: Event, now: u64) {
+        match event {
+            Event::DealSeen { terms, chain } => self.deal_seen(&terms, chain, now),
+            Event::ChainSays(states) => self.chain_says(states, now),
+            Event::Contributed { task, worker } => self.contributed(task, worker),
+            Event::InitializeFailed {
+                deal,
+                indices,
+                reason,
+            } => self.initialize_failed(deal, &indices, &reason, now),
+            Event::WorkerOnline(hello) => self.worker_online(hello, now),
+            Event::WorkerOffline(address) => self.worker_offline(address, now),
+            Event::OrderAcknowledged { worker, id } => self.order_acknowledged(worker, id),
+            Event::Reported {
+                worker,
+                seq,
+                report,
+            } => self.reported(worker, seq, report, now),
+            Event::Tick => {}
+        }
+    }
+
+    /// When the next [`Event::Tick`] is due, milliseconds since 1970.
+    pub fn next_wake(&self) -> Option<u64> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// A task that is in memory.
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.get(&id)
+    }
+
+    /// Every task in memory.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
+    /// Workers with a connection.
+    pub fn workers_online(&self) -> impl Iterator<Item = (Address, &Worker)> {
+        let online = self.workers.iter().filter(|(_, w)| w.is_online);
+        online.map(|(address, worker)| (*address, worker))
+    }
+
+    /// Whether `worker` is at `task` now.
+    pub fn is_active(&self, task: TaskId, worker: Address) -> bool {
+        let replicate = self.tasks.get(&task).and_then(|t| t.replicate(worker));
+        replicate.is_some_and(replicate::Replicate::is_active)
+    }
+
+    fn at(&mut self, time: u64, timer: Timer) {
+        self.timers.insert((time, timer));
+    }
+
+    /// Moves a task on, saves it and tells those who watch.
+    fn enter(&mut self, id: TaskId, stage: TaskStage, now: u64) {
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        task.stages.push(task::StageDate { stage, date: now });
+        task.revision += 1;
+        let notice = Notice {
+            task: id,
+            revision: task.revision,
+            stage,
+            step: None,
+            date: now,
+            failure: task.failure.clone(),
+        };
+        self.effects.push(Effect::SaveTask(id));
+        self.effects.push(Effect::Publish(notice));
+    }
+
+    /// Adds a step to a replicate, saves it and tells those who watch.
+    fn push_step(
+        &mut self,
+        id: TaskId,
+        worker: Address,
+        status: ReplicateStatus,
+        failure: Option<Failure>,
+        now: u64,
+    ) {
+        let Some(replicate) = self.replicate_mut(id, worker) else {
+            return;
+        };
+        let (cause, message) = match &failure {
+            Some(failure) => (Some(failure.cause), failure.message.clone()),
+            None => (None, None),
+        };
+        replicate.push(status, now, cause, message);
+        self.publish_step(id, worker, status, failure, now);
+    }
+
+    fn publish_step(
+        &mut self,
+        id: TaskId,
+        worker: Address,
+        status: ReplicateStatus,
+        failure: Option<Failure>,
+        now: u64,
+    ) {
+        let Some(task) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        task.revision += 1;
+        let notice = Notice {
+            task: id,
+            revision: task.revision,
+            stage: task.stage(),
+            step: Some((worker, status)),
+            date: now,
+            failure,
+        };
+        self.effects.push(Effect::SaveTask(id));
+        self.effects.push(Effect::Publish(notice));
+    }
+
+    fn replicate_mut(&mut self, id: TaskId, worker: Address) -> Option<&mut replicate::Replicate> {
+        self.tasks.get_mut(&id)?.replicate_mut(worker)
+    }
+
+    fn task_of(&self, deal: DealId, index: u64) -> Option<&Task> {
+        self.tasks.get(&deal.task(index))
+    }
+
+    fn terms_of(&self, id: TaskId) -> Option<Arc<Terms>> {
+        self.tasks.get(&id).map(|task| task.terms.clone())
+    }
+}

@@ -1,0 +1,162 @@
+//! Why a replicate or a task failed: one official code, one sentence, one hint.
+//!
+//! The codes are those of the official scheduler (spec/pool-worker.md §1.7), because explorers
+//! and dashboards know them; sentence and hint are ours. The codes of TEE sessions come with the
+//! confidential work.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! causes {
+    ($($variant:ident $code:literal $sentence:literal $hint:literal;)*) => {
+        /// The official failure code.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Cause {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl Cause {
+            /// Every cause, for tables and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The official code, as in the pool's API.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What happened, in one sentence.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// What to do about it, in one sentence.
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$variant => $hint,)* }
+            }
+        }
+    };
+}
+
+causes! {
+    ChainUnreachable "CHAIN_UNREACHABLE" "the worker could not reach the chain"
+        "nothing to change in the app; run it again";
+    StakeTooLow "STAKE_TOO_LOW" "the worker's deposit is below the stake of the deal"
+        "the worker's operator has to deposit RLC";
+    OutOfGas "OUT_OF_GAS" "the worker's wallet has no gas left"
+        "the worker's operator has to send gas to its wallet";
+    TaskNotActive "TASK_NOT_ACTIVE" "the task is not active on chain"
+        "it may be finished or past its deadline; see `iexec task show`";
+    TaskDescriptionInvalid "TASK_DESCRIPTION_INVALID"
+        "the deal asks for something a standard task cannot do"
+        "encrypted results and secrets need the tag tee,tdx";
+    TaskDescriptionNotFound "TASK_DESCRIPTION_NOT_FOUND" "the deal could not be read from the chain"
+        "nothing to change in the app; run it again";
+    ContributionAlreadySet "CONTRIBUTION_ALREADY_SET" "this worker had contributed already"
+        "nothing to do: the first contribution counts";
+    ConsensusReached "CONSENSUS_REACHED" "the other workers agreed on another result"
+        "make the deterministic output depend on the inputs only; `iexec app test` checks it";
+    ChainReceiptNotValid "CHAIN_RECEIPT_NOT_VALID" "the worker's transaction was not mined as expected"
+        "nothing to change in the app; run it again";
+    AppImageDownloadFailed "APP_IMAGE_DOWNLOAD_FAILED"
+        "the app's image could not be pulled with the digest that stands on chain"
+        "check that the image is public and that `checksum` in iexec.json is its digest";
+    InputFilesDownloadFailed "INPUT_FILES_DOWNLOAD_FAILED" "an input file could not be downloaded"
+        "check that every URL of --input-files answers 200 to anybody";
+    DatasetFileDownloadFailed "DATASET_FILE_DOWNLOAD_FAILED" "the dataset could not be downloaded"
+        "check the multiaddr of the dataset";
+    DatasetFileBadChecksum "DATASET_FILE_BAD_CHECKSUM"
+        "the downloaded dataset does not have the checksum that stands on chain"
+        "deploy the dataset again with the checksum of the file it points to";
+    AppNotFoundLocally "APP_NOT_FOUND_LOCALLY" "the app's image vanished before it could run"
+        "nothing to change in the app; run it again";
+    AppComputeFailed "APP_COMPUTE_FAILED" "the app ended with an exit code other than 0"
+        "read its output with `iexec task debug <taskid> --logs`";
+    AppComputeTimeout "APP_COMPUTE_TIMEOUT" "the app ran longer than the category allows"
+        "choose a larger category, or give each task less to do";
+    ComputedFileNotFound "POST_COMPUTE_COMPUTED_FILE_NOT_FOUND"
+        "the app did not write a readable computed.json in IEXEC_OUT"
+        "write {\"deterministic-output-path\": \"<path in IEXEC_OUT>\"} to computed.json";
+    ResultDigestComputationFailed "POST_COMPUTE_RESULT_DIGEST_COMPUTATION_FAILED"
+        "the digest of the deterministic output could not be computed"
+        "deterministic-output-path must name a file or folder inside IEXEC_OUT";
+    OutFolderZipFailed "POST_COMPUTE_OUT_FOLDER_ZIP_FAILED" "the output folder could not be archived"
+        "write regular files only, within the size limit of the worker";
+    TooLongResultFileName "POST_COMPUTE_TOO_LONG_RESULT_FILE_NAME"
+        "a file name in IEXEC_OUT is longer than 31 characters"
+        "shorten the names of the files that the app writes";
+    SendComputedFileFailed "POST_COMPUTE_SEND_COMPUTED_FILE_FAILED"
+        "computed.json could not be handed over" "check that the app writes it once, as a file";
+    PostComputeUnknown "POST_COMPUTE_FAILED_UNKNOWN_ISSUE" "the result could not be prepared"
+        "nothing to change in the app; run it again";
+    TeeNotSupported "TEE_NOT_SUPPORTED" "the pool has no worker that can run confidential tasks"
+        "run it without the tag tee,tdx, or on a workerpool that offers it";
+    DeterminismHashNotFound "DETERMINISM_HASH_NOT_FOUND"
+        "there is no digest to contribute: computed.json or the output it names is missing"
+        "write computed.json and the file it names; `iexec app test` shows what is wrong";
+    WorkerpoolAuthorizationNotFound "WORKERPOOL_AUTHORIZATION_NOT_FOUND"
+        "the workerpool's authorization is missing or not signed by its owner"
+        "the pool's operator has to run it with the workerpool owner's wallet";
+    ResultLinkMissing "RESULT_LINK_MISSING" "the result could not be uploaded"
+        "nothing to change in the app; run it again";
+    TrustNot1 "TRUST_NOT_1" "the deal asks for more trust than one worker gives"
+        "choose a workerpool that offers this trust";
+    TaskAlreadyContributed "TASK_ALREADY_CONTRIBUTED" "another worker contributed first"
+        "nothing to do: its contribution counts";
+    ContributionTimeout "CONTRIBUTION_TIMEOUT" "no result was contributed before the deadline"
+        "claim the task to get the payment back: `iexec task claim <taskid>`";
+    RevealTimeout "REVEAL_TIMEOUT" "no result was revealed before the deadline"
+        "claim the task after its final deadline";
+    CannotReveal "CANNOT_REVEAL" "the contribution cannot be revealed any more"
+        "claim the task after its final deadline";
+    AbortedByWorker "ABORTED_BY_WORKER" "the worker's operator stopped it"
+        "nothing to change in the app; run it again";
+    Unknown "UNKNOWN" "no cause was given" "see the pool's log";
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl FromStr for Cause {
+    type Err = std::convert::Infallible;
+
+    /// A code from elsewhere that we have no sentence for is [`Cause::Unknown`].
+    fn from_str(code: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.iter().find(|cause| cause.code() == code);
+        Ok(known.copied().unwrap_or(Self::Unknown))
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(from)?;
+        Ok(code.parse().unwrap_or(Self::Unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_read_back() {
+        let codes: HashSet<_> = Cause::ALL.iter().map(|c| c.code()).collect();
+        assert_eq!(codes.len(), Cause::ALL.len());
+        for cause in Cause::ALL {
+            assert_eq!(cause.code().parse(), Ok(*cause));
+            assert!(!cause.hint().is_empty() && !cause.sentence().ends_with('.'));
+        }
+        assert_eq!("SOMETHING_NEW".parse(), Ok(Cause::Unknown));
+    }
+}

@@ -1,0 +1,66 @@
+//! What owners sign to store a secret (spec/client.md §3.3): the digest before EIP-191.
+
+use alloy_primitives::{Address, B256, keccak256};
+
+fn domain() -> B256 {
+    keccak256("IEXEC_SMS_DOMAIN")
+}
+
+/// A dataset's key (`web3` secret).
+pub fn dataset(dataset: Address, value: &str) -> B256 {
+    keccak256(
+        [
+            domain().as_slice(),
+            dataset.as_slice(),
+            keccak256(value).as_slice(),
+        ]
+        .concat(),
+    )
+}
+
+/// A `web2` secret or a requester secret: owner, name and value.
+pub fn named(owner: Address, name: &str, value: &str) -> B256 {
+    let (name, value) = (keccak256(name), keccak256(value));
+    keccak256(
+        [
+            domain().as_slice(),
+            owner.as_slice(),
+            name.as_slice(),
+            value.as_slice(),
+        ]
+        .concat(),
+    )
+}
+
+/// The app developer's secret: the named secret `1` of the app.
+pub fn app(app: Address, value: &str) -> B256 {
+    named(app, "1", value)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{address, b256};
+
+    use super::*;
+
+    /// spec/client.md Appendix A.
+    #[test]
+    fn digests_are_the_sdks() {
+        assert_eq!(
+            dataset(address!("0159fd095373d9af76b860eC545e10b556Bb003a"), "foo"),
+            b256!("da6c7a8c7921047429c0aee437059dc1b1073c43c88971b9859600568f577910")
+        );
+        assert_eq!(
+            named(
+                address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
+                "s1",
+                "foo"
+            ),
+            b256!("c7165f900cb8c2ff7522a9ae9fab66652aae39aac75182706d125e2dd4ba2904")
+        );
+        assert_eq!(
+            app(address!("f6BC713064256BE134A3f69445843828bfdc7D9F"), "foo"),
+            b256!("9760a6b4e854fbd8e29fd4e03fad160adcc007f3a07ad7a40e0f63f196a6d878")
+        );
+    }
+}

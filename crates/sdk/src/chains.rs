@@ -1,0 +1,331 @@
+//! Which chain a name means, and where its services are (spec/client.md §2.2).
+
+use protocol::Address;
+
+use crate::{
+    Error,
+    files::{
+        chain_json::{self, ChainFile, Entry},
+        network_json::NetworkFile,
+    },
+    parse,
+};
+
+/// The name of the running local network: it needs no entry in `chain.json`.
+pub const LOCAL: &str = "local";
+/// What `init` puts as default when no local network runs.
+pub const OFFICIAL_DEFAULT: &str = "arbitrum-sepolia-testnet";
+/// Where results are looked for when a chain names no gateway.
+const PUBLIC_IPFS_GATEWAY: &str = "https://gateway.ipfs.io";
+
+/// A chain, ready to be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The name it was asked for.
+    pub name: String,
+    /// Its number, when the configuration says it; compared with the node's.
+    pub id: Option<u64>,
+    /// JSON-RPC URL, `http(s)` or `ws(s)`.
+    pub host: String,
+    /// The hub.
+    pub hub: Address,
+    /// Secret management service.
+    pub sms: Option<String>,
+    /// The market.
+    pub market: Option<String>,
+    /// Where results are fetched from.
+    pub ipfs_gateway: String,
+    /// Directory of workerpools.
+    pub compass: Option<String>,
+    /// The pool's API, when compass is not asked or does not know.
+    pub pool: Option<String>,
+}
+
+impl Chain {
+    /// The market's URL.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] naming the missing key.
+    pub fn market(&self) -> Result<&str, Error> {
+        self.service(self.market.as_deref(), "iexecGateway")
+    }
+
+    /// The secret management service's URL.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] naming the missing key.
+    pub fn sms(&self) -> Result<&str, Error> {
+        self.service(self.sms.as_deref(), "sms")
+    }
+
+    fn service<'a>(&self, url: Option<&'a str>, key: &str) -> Result<&'a str, Error> {
+        url.ok_or_else(|| Error::Configuration {
+            reason: format!("chain \"{}\" has no \"{key}\"", self.name),
+            hint: Some(format!(
+                "add \"{key}\" to chains.{} in chain.json",
+                self.name
+            )),
+        })
+    }
+}
+
+/// Chooses a chain: `wanted`, else the file's default, else the running local network.
+///
+/// Values of the file win over those of the local network and the built-in ones.
+///
+/// # Errors
+/// [`Error::Configuration`] when the chain is unknown or incomplete.
+pub fn resolve(
+    wanted: Option<&str>,
+    file: Option<&ChainFile>,
+    local: Option<&NetworkFile>,
+) -> Result<Chain, Error> {
+    let name = match wanted.or(file.and_then(|file| file.default.as_deref())) {
+        Some(name) => name,
+        None if local.is_some() => LOCAL,
+        None => return Err(nothing_chosen(file.is_some())),
+    };
+    let by_name = file.and_then(|file| file.entry(name));
+    let by_id = file.and_then(|file| {
+        let same = |entry: &&(String, Entry)| entry.1.id.as_deref() == Some(name);
+        file.chains.iter().find(same)
+    });
+    let (name, entry) = match (by_name, by_id) {
+        (Some(entry), _) => (name, Some(entry)),
+        (None, Some((real, entry))) => (real.as_str(), Some(entry)),
+        (None, None) => (name, None),
+    };
+    let base = if name == LOCAL {
+        local.map(NetworkFile::entry)
+    } else {
+        builtin(name)
+    };
+    let id_base = || {
+        entry
+            .and_then(|entry| entry.id.as_deref())
+            .and_then(builtin)
+    };
+    let merged = match (entry, base.or_else(id_base)) {
+        (Some(entry), Some(base)) => overlay(entry, &base),
+        (Some(entry), None) => entry.clone(),
+        (None, Some(base)) => base,
+        (None, None) => return Err(unknown(name)),
+    };
+    complete(name, &merged)
+}
+
+fn nothing_chosen(has_file: bool) -> Error {
+    let reason = if has_file {
+        "no chain chosen: chain.json has no \"default\"".to_owned()
+    } else {
+        format!(
+            "no chain chosen: there is no {} here",
+            chain_json::FILE_NAME
+        )
+    };
+    let hint = "start a local network with `iexec up`, or pass --chain <name>";
+    Error::Configuration {
+        reason,
+        hint: Some(hint.to_owned()),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let hint = match name {
+        LOCAL => "start the local network with `iexec up`".to_owned(),
+        "bellecour" => format!(
+            "bellecour is no longer in service: use --chain {LOCAL} or --chain {OFFICIAL_DEFAULT}"
+        ),
+        _ => format!("known without chain.json: {LOCAL}, {OFFICIAL_DEFAULT}, arbitrum-mainnet"),
+    };
+    let reason = format!("Missing \"{name}\" chain in \"chain.json\"");
+    Error::Configuration {
+        reason,
+        hint: Some(hint),
+    }
+}
+
+fn overlay(top: &Entry, base: &Entry) -> Entry {
+    let pick = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
+    Entry {
+        id: pick(&top.id, &base.id),
+        host: pick(&top.host, &base.host),
+        hub: pick(&top.hub, &base.hub),
+        sms: pick(&top.sms, &base.sms),
+        ipfs_gateway: pick(&top.ipfs_gateway, &base.ipfs_gateway),
+        ipfs_node: pick(&top.ipfs_node, &base.ipfs_node),
+        iexec_gateway: pick(&top.iexec_gateway, &base.iexec_gateway),
+        compass: pick(&top.compass, &base.compass),
+        poco_subgraph: pick(&top.poco_subgraph, &base.poco_subgraph),
+        result_proxy: pick(&top.result_proxy, &base.result_proxy),
+        pool: pick(&top.pool, &base.pool),
+    }
+}
+
+fn complete(name: &str, entry: &Entry) -> Result<Chain, Error> {
+    let missing = |key: &str| {
+        let reason = match name {
+            LOCAL => "no local network is running".to_owned(),
+            _ => format!("Missing {key} for \"{name}\" chain in \"chain.json\""),
+        };
+        let hint = (name == LOCAL).then(|| "start it with `iexec up`".to_owned());
+        Error::Configuration { reason, hint }
+    };
+    let host = entry.host.clone().ok_or_else(|| missing("host"))?;
+    // a host may be the name or id of a built-in chain
+    let host = builtin(&host).and_then(|known| known.host).unwrap_or(host);
+    if !["http://", "https://", "ws://", "wss://"]
+        .iter()
+        .any(|scheme| host.starts_with(scheme))
+    {
+        let field = format!("chains.{name}.host");
+        return Err(Error::invalid(
+            field,
+            format!("`{host}` is not an http or ws URL"),
+        ));
+    }
+    let hub = entry.hub.as_deref().ok_or_else(|| missing("hub"))?;
+    let id = entry
+        .id
+        .as_deref()
+        .map(|id| parse::small(&format!("chains.{name}.id"), id));
+    Ok(Chain {
+        name: name.to_owned(),
+        id: id.transpose()?,
+        host,
+        hub: parse::address(&format!("chains.{name}.hub"), hub)?,
+        sms: entry.sms.clone(),
+        market: entry.iexec_gateway.clone(),
+        ipfs_gateway: entry
+            .ipfs_gateway
+            .clone()
+            .unwrap_or_else(|| PUBLIC_IPFS_GATEWAY.to_owned()),
+        compass: entry.compass.clone(),
+        pool: entry.pool.clone(),
+    })
+}
+
+/// The official deployments, by name or id.
+fn builtin(name: &str) -> Option<Entry> {
+    let (name, id, hub, host, market) = match name {
+        OFFICIAL_DEFAULT | "421614" => (
+            OFFICIAL_DEFAULT,
+            "421614",
+            "0xB2157BF2fAb286b2A4170E3491Ac39770111Da3E",
+            "https://sepolia-rollup.arbitrum.io/rpc",
+            "https://api-market.arbitrum-sepolia-testnet.iex.ec",
+        ),
+        "arbitrum-mainnet" | "42161" => (
+            "arbitrum-mainnet",
+            "42161",
+            "0x098bFCb1E50ebcA0BaA92C12eA0c3F045A1aD9f0",
+            "https://arb1.arbitrum.io/rpc",
+            "https://api.market.arbitrum-mainnet.iex.ec",
+        ),
+        _ => return None,
+    };
+    let service = |service: &str| Some(format!("https://{service}.{name}.iex.ec"));
+    Some(Entry {
+        id: Some(id.to_owned()),
+        host: Some(host.to_owned()),
+        hub: Some(hub.to_owned()),
+        sms: service("sms"),
+        ipfs_gateway: service("ipfs-gateway"),
+        ipfs_node: service("ipfs-upload"),
+        iexec_gateway: Some(market.to_owned()),
+        compass: service("compass"),
+        ..Entry::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::network_json;
+
+    fn file(text: &str) -> ChainFile {
+        ChainFile::parse(text).unwrap()
+    }
+
+    fn local() -> NetworkFile {
+        NetworkFile::parse(&network_json::tests::sample()).unwrap()
+    }
+
+    #[test]
+    fn built_in_chains_are_those_of_the_spec() {
+        let sepolia = resolve(Some("arbitrum-sepolia-testnet"), None, None).unwrap();
+        assert_eq!(sepolia.id, Some(421614));
+        assert_eq!(
+            sepolia.sms.unwrap(),
+            "https://sms.arbitrum-sepolia-testnet.iex.ec"
+        );
+        let mainnet = resolve(Some("42161"), None, None).unwrap();
+        assert_eq!(
+            mainnet.market().unwrap(),
+            "https://api.market.arbitrum-mainnet.iex.ec"
+        );
+        assert_eq!(
+            mainnet.compass.unwrap(),
+            "https://compass.arbitrum-mainnet.iex.ec"
+        );
+    }
+
+    #[test]
+    fn the_file_wins() {
+        let text = r#"{"default":"arbitrum-mainnet",
+            "chains":{"arbitrum-mainnet":{"sms":"http://mine"}}}"#;
+        let chain = resolve(None, Some(&file(text)), None).unwrap();
+        assert_eq!(chain.sms.as_deref(), Some("http://mine"));
+        assert_eq!(chain.host, "https://arb1.arbitrum.io/rpc");
+    }
+
+    #[test]
+    fn local_comes_from_the_running_network() {
+        let chain = resolve(Some("local"), None, Some(&local())).unwrap();
+        assert_eq!(
+            (chain.id, chain.hub),
+            (Some(65535), Address::repeat_byte(1))
+        );
+        let listed = file(r#"{"chains":{"local":{}}}"#);
+        assert_eq!(
+            resolve(Some("local"), Some(&listed), Some(&local())).unwrap(),
+            chain
+        );
+        assert_eq!(resolve(None, None, Some(&local())).unwrap(), chain);
+        for known in [None, Some(&listed)] {
+            let error = resolve(Some("local"), known, None).unwrap_err();
+            assert!(error.hint().unwrap().contains("iexec up"), "{error}");
+        }
+    }
+
+    #[test]
+    fn custom_chains_go_by_name_or_id() {
+        let hub = Address::repeat_byte(9).to_checksum(None);
+        let text = format!(
+            r#"{{"chains":{{"dev":{{"id":"7","host":"http://h","hub":"{hub}"}},
+                "bad":{{"id":"8","host":"ipc:x","hub":"{hub}"}},"half":{{"id":"9"}}}}}}"#
+        );
+        let file = file(&text);
+        assert_eq!(resolve(Some("7"), Some(&file), None).unwrap().name, "dev");
+        let dev = resolve(Some("dev"), Some(&file), None).unwrap();
+        assert_eq!(dev.ipfs_gateway, PUBLIC_IPFS_GATEWAY);
+        assert!(
+            dev.market()
+                .unwrap_err()
+                .to_string()
+                .contains("iexecGateway")
+        );
+        let error = |name| {
+            resolve(Some(name), Some(&file), None)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(error("bad").contains("chains.bad.host"));
+        assert_eq!(
+            error("half"),
+            "Missing host for \"half\" chain in \"chain.json\""
+        );
+        assert_eq!(error("nope"), "Missing \"nope\" chain in \"chain.json\"");
+        assert!(resolve(None, Some(&file), None).is_err());
+    }
+}

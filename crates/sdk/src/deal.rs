@@ -1,0 +1,169 @@
+//! Deals and tasks: reading and claiming (spec/client.md §4.7).
+
+use chain::{Actor, Receipt};
+use protocol::{
+    DealId, TaskId,
+    deal::{Deadlines, Deal, Task, TaskStatus},
+};
+
+use crate::{Client, Error};
+
+/// Tasks claimed in one transaction; 55 000 gas each (spec/client.md §4.7) in a block of 30 M.
+const CLAIM_TASKS_MAX: usize = 500;
+/// Tasks initialised and claimed in one transaction; 250 000 gas each.
+const INITIALIZE_AND_CLAIM_TASKS_MAX: usize = 100;
+
+/// The deal.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Chain`].
+pub async fn show(client: &Client, id: DealId) -> Result<Deal, Error> {
+    let deal = client
+        .hub()
+        .deal(id)
+        .await
+        .map_err(Error::chain("read the deal"))?;
+    deal.ok_or_else(|| client.not_found("deal", id))
+}
+
+/// Seconds of the deal's category.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Chain`].
+pub async fn timeref(client: &Client, deal: &Deal) -> Result<u64, Error> {
+    let category = client.hub().category(deal.category).await;
+    let category = category.map_err(Error::chain("read the category"))?;
+    let category = category.ok_or_else(|| client.not_found("category", deal.category))?;
+    Ok(category.work_clock_time_ref)
+}
+
+/// The task.
+///
+/// # Errors
+/// [`Error::NotFound`] also while the task is not initialised: the chain does not know the id
+/// before; [`Error::Chain`].
+pub async fn task(client: &Client, id: TaskId) -> Result<Task, Error> {
+    let task = client
+        .hub()
+        .task(id)
+        .await
+        .map_err(Error::chain("read the task"))?;
+    task.ok_or_else(|| client.not_found("task", id))
+}
+
+/// Whether the task can be claimed.
+pub fn is_claimable(task: &Task, now: u64) -> bool {
+    !task.status.is_final() && now >= task.final_deadline
+}
+
+/// Gives the requester the money of a failed task back.
+///
+/// # Errors
+/// [`Error::NotClaimable`] before anything is sent; as [`task`]; [`Error::Chain`].
+pub async fn claim_task(client: &Client, actor: &Actor, id: TaskId) -> Result<Receipt, Error> {
+    let task = task(client, id).await?;
+    let now = client.now().await?;
+    if task.status.is_final() {
+        let reason = format!("the task is {} already", task.status.name());
+        return Err(Error::NotClaimable { reason });
+    }
+    if now < task.final_deadline {
+        return Err(too_early(task.final_deadline, now));
+    }
+    actor
+        .claim(id)
+        .await
+        .map_err(Error::chain("claim the task"))
+}
+
+/// What claiming a deal did.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// Position in the deal and id of each claimed task.
+    pub tasks: Vec<(u64, TaskId)>,
+    /// Transactions, with the official name of the call.
+    pub transactions: Vec<(&'static str, Receipt)>,
+}
+
+/// Claims every unfinished task of a deal past its deadline.
+///
+/// # Errors
+/// [`Error::NotClaimable`] before the deadline or when nothing is open; [`Error::Chain`].
+pub async fn claim(client: &Client, actor: &Actor, id: DealId) -> Result<Claimed, Error> {
+    let deal = show(client, id).await?;
+    let (last, now) = (final_time(client, &deal).await?, client.now().await?);
+    if now < last {
+        return Err(too_early(last, now));
+    }
+    let (mut open, mut unset) = (Vec::new(), Vec::new());
+    for (index, task) in deal.tasks() {
+        let known = client
+            .hub()
+            .task(task)
+            .await
+            .map_err(Error::chain("read the tasks"))?;
+        match known.map(|task| task.status) {
+            None | Some(TaskStatus::Unset) => unset.push((index, task)),
+            Some(status) if !status.is_final() => open.push((index, task)),
+            Some(_) => {}
+        }
+    }
+    if open.is_empty() && unset.is_empty() {
+        return Err(Error::NotClaimable {
+            reason: "nothing to claim: no task is open".to_owned(),
+        });
+    }
+    let mut claimed = Claimed::default();
+    for chunk in open.chunks(CLAIM_TASKS_MAX) {
+        let ids: Vec<_> = chunk.iter().map(|(_, task)| *task).collect();
+        let receipt = actor
+            .claim_many(&ids)
+            .await
+            .map_err(Error::chain("claim the tasks"))?;
+        claimed.transactions.push(("claimArray", receipt));
+    }
+    for chunk in unset.chunks(INITIALIZE_AND_CLAIM_TASKS_MAX) {
+        let indices: Vec<_> = chunk.iter().map(|(index, _)| *index).collect();
+        let receipt = actor.initialize_and_claim(id, &indices).await;
+        let receipt = receipt.map_err(Error::chain("claim the tasks"))?;
+        claimed
+            .transactions
+            .push(("initializeAndClaimArray", receipt));
+    }
+    claimed.tasks = open.into_iter().chain(unset).collect();
+    claimed.tasks.sort_unstable();
+    claimed
+        .tasks
+        .iter_mut()
+        .for_each(|(index, _)| *index -= deal.bot_first.min(*index));
+    Ok(claimed)
+}
+
+/// When a deal is over, in seconds since 1970.
+///
+/// # Errors
+/// As [`timeref`].
+pub async fn final_time(client: &Client, deal: &Deal) -> Result<u64, Error> {
+    Ok(Deadlines::of(deal.start_time, timeref(client, deal).await?).last)
+}
+
+fn too_early(deadline: u64, now: u64) -> Error {
+    let wait = deadline.saturating_sub(now);
+    Error::NotClaimable {
+        reason: format!("it cannot be claimed before its final deadline, in {wait} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::sample_task;
+
+    #[test]
+    fn only_stuck_tasks_are_claimable() {
+        assert!(is_claimable(&sample_task(TaskStatus::Active), 3000));
+        assert!(!is_claimable(&sample_task(TaskStatus::Active), 2999));
+        assert!(!is_claimable(&sample_task(TaskStatus::Failed), 3000));
+        assert!(too_early(10, 4).to_string().ends_with("in 6 s"));
+    }
+}

@@ -1,0 +1,250 @@
+//! What can go wrong between a requester's program and the network.
+
+use protocol::{Address, U256};
+
+use crate::run::check::{Mismatch, Shortfall};
+
+/// A service that is called over HTTP; names the failure for people and for `--raw`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// The order book.
+    Market,
+    /// The secret management service.
+    Sms,
+    /// Where result archives are fetched from.
+    IpfsGateway,
+    /// The directory of workerpools.
+    Compass,
+    /// The pool's own API.
+    Workerpool,
+}
+
+impl Api {
+    /// The prefix of its messages, as the official client words it (spec/client.md §1.2).
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Market => "Market API",
+            Self::Sms => "SMS",
+            Self::IpfsGateway => "IPFS gateway",
+            Self::Compass => "Compass API",
+            Self::Workerpool => "Workerpool API",
+        }
+    }
+
+    const fn error_name(self) -> &'static str {
+        match self {
+            Self::Market => "MarketCallError",
+            Self::Sms => "SmsCallError",
+            Self::IpfsGateway => "IpfsGatewayCallError",
+            Self::Compass => "CompassCallError",
+            Self::Workerpool => "WorkerpoolCallError",
+        }
+    }
+}
+
+/// A failed call. [`Error::name`] and [`Error::hint`] complete the Display text.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A value given by the caller breaks a rule.
+    #[error("invalid {field}: {reason}")]
+    Invalid {
+        /// Which value, in the words of the command line or file.
+        field: String,
+        /// The rule, with the value.
+        reason: String,
+    },
+    /// A value breaks a rule of the protocol itself.
+    #[error(transparent)]
+    Protocol(#[from] protocol::Error),
+    /// A configuration file has a key that means nothing.
+    #[error("unknown key \"{key}\" in \"{file}\"")]
+    UnknownKey {
+        /// The file's name.
+        file: &'static str,
+        /// The key, with its section.
+        key: String,
+    },
+    /// A configuration file is not the JSON it should be.
+    #[error("\"{file}\" is not valid")]
+    Format {
+        /// The file's name.
+        file: &'static str,
+        /// What is wrong and where.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The configuration lacks something.
+    #[error("{reason}")]
+    Configuration {
+        /// What is missing.
+        reason: String,
+        /// How to supply it.
+        hint: Option<String>,
+    },
+    /// The chain knows no such object.
+    #[error("no {kind} found for id {id} on chain {chain_id}")]
+    NotFound {
+        /// `app`, `deal`, `task` …
+        kind: &'static str,
+        /// The id asked for.
+        id: String,
+        /// The chain asked.
+        chain_id: u64,
+    },
+    /// The chain refused or could not be reached.
+    #[error("failed to {action}")]
+    Chain {
+        /// What was being done.
+        action: &'static str,
+        /// The chain's answer.
+        #[source]
+        source: chain::Error,
+    },
+    /// A service answered with an error, or not at all.
+    #[error("{} error: {message}", api.title())]
+    Api {
+        /// Which.
+        api: Api,
+        /// Its message, or why it could not be reached.
+        message: String,
+    },
+    /// The same content of the same owner is on chain already.
+    #[error("{kind} already deployed at {address}")]
+    AlreadyDeployed {
+        /// `app`.
+        kind: &'static str,
+        /// Where.
+        address: Address,
+    },
+    /// Only the owner may do this.
+    #[error("only the owner {owner} of {kind} {address} can {action}")]
+    NotOwner {
+        /// `app`.
+        kind: &'static str,
+        /// The entry.
+        address: Address,
+        /// Who owns it.
+        owner: Address,
+        /// What was attempted.
+        action: &'static str,
+    },
+    /// An order book has nothing that fits.
+    #[error("no {kind} order available: {reason}")]
+    NoOrder {
+        /// `app`, `dataset`, `workerpool`.
+        kind: &'static str,
+        /// Which book was searched with which wishes.
+        reason: String,
+        /// How to get an order there, or to choose another.
+        hint: String,
+    },
+    /// The four orders cannot become a deal.
+    #[error("orders cannot be matched: {0}")]
+    Unmatchable(Mismatch),
+    /// The requester cannot pay.
+    #[error("{0}")]
+    Insolvent(Shortfall),
+    /// The image named in `iexec.json` is not the one of the checksum beside it.
+    #[error("image `{image}` has checksum {found}, but the app's checksum is {given}")]
+    ChecksumDiffers {
+        /// The image's name.
+        image: String,
+        /// What the file says.
+        given: String,
+        /// What the tag designates now.
+        found: String,
+    },
+    /// The image could not be looked up.
+    #[error("failed to resolve image `{image}`: {reason}")]
+    Image {
+        /// The image's name.
+        image: String,
+        /// The engine's or registry's words.
+        reason: String,
+    },
+    /// A wallet file could not be read or written.
+    #[error("wallet: {reason}")]
+    Wallet {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The task has no archive to download.
+    #[error("{reason}")]
+    NoResult {
+        /// Why.
+        reason: String,
+    },
+    /// The downloaded archive is not what the workers agreed on.
+    #[error("the result does not verify: {reason}")]
+    Unverified {
+        /// Which comparison failed.
+        reason: String,
+    },
+    /// A task or deal cannot be claimed.
+    #[error("{reason}")]
+    NotClaimable {
+        /// Why.
+        reason: String,
+    },
+    /// An amount is larger than what there is.
+    #[error("{wanted} nRLC wanted, but only {available} nRLC available in {place}")]
+    TooLittle {
+        /// What was asked for.
+        wanted: U256,
+        /// What there is.
+        available: U256,
+        /// `the wallet` or `the account`.
+        place: &'static str,
+    },
+}
+
+impl Error {
+    /// For `map_err` on chain calls.
+    pub(crate) fn chain(action: &'static str) -> impl FnOnce(chain::Error) -> Self {
+        move |source| Self::Chain { action, source }
+    }
+
+    /// A broken rule of a caller's value.
+    pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The class name of `--raw` errors (spec/client.md §1.2).
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } | Self::Protocol(_) => "ValidationError",
+            Self::UnknownKey { .. } | Self::Format { .. } | Self::Configuration { .. } => {
+                "ConfigurationError"
+            }
+            Self::NotFound { .. } => "ObjectNotFoundError",
+            Self::Chain { .. } => "Web3ProviderCallError",
+            Self::Api { api, .. } => api.error_name(),
+            _ => "Error",
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Configuration { hint, .. } | Self::Wallet { hint, .. } => hint.clone(),
+            Self::NoOrder { hint, .. } => Some(hint.clone()),
+            Self::Insolvent(shortfall) => Some(shortfall.hint()),
+            Self::ChecksumDiffers { .. } => Some(
+                "remove `checksum` from iexec.json to take the image's own, or correct the tag"
+                    .to_owned(),
+            ),
+            Self::AlreadyDeployed { .. } => Some(
+                "change its name, image or checksum in iexec.json to deploy another one".to_owned(),
+            ),
+            Self::Unverified { .. } => {
+                Some("do not trust this archive; ask the workerpool's operator".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

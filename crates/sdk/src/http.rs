@@ -1,0 +1,222 @@
+//! HTTP calls with limits and the official error texts (spec/client.md §3.1).
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Error, error::Api};
+
+/// Bytes of a JSON answer: a full page of orders is far smaller.
+const JSON_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A service that does not accept a connection in this time is down.
+const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// Silence in the middle of an answer for longer than this is a lost connection; longer than the
+/// keep-alive period of event streams.
+const READ_TIMEOUT_MS: u64 = 60_000;
+
+/// A client for all services. Cheap clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Http(Client);
+
+/// What to ask.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) api: Api,
+    pub(crate) method: Method,
+    /// Configured URL; unlike upstream, a path in it is kept.
+    pub(crate) base: &'a str,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    /// The `Authorization` header.
+    pub(crate) token: Option<String>,
+    pub(crate) body: Body,
+}
+
+/// What to send.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Empty,
+    Json(Value),
+    Text(String),
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn get(api: Api, base: &'a str, path: impl Into<String>) -> Self {
+        Self::new(Method::GET, api, base, path)
+    }
+
+    pub(crate) fn new(method: Method, api: Api, base: &'a str, path: impl Into<String>) -> Self {
+        let (path, query) = (path.into(), Vec::new());
+        Self {
+            api,
+            method,
+            base,
+            path,
+            query,
+            token: None,
+            body: Body::Empty,
+        }
+    }
+
+    pub(crate) fn query(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.query.push((key, value.to_string()));
+        self
+    }
+
+    pub(crate) fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    pub(crate) fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    fn url(&self) -> Result<url::Url, Error> {
+        let text = format!("{}{}", self.base.trim_end_matches('/'), self.path);
+        let mut url = url::Url::parse(&text)
+            .map_err(|error| self.error(format!("`{text}` is not a URL: {error}")))?;
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        Ok(url)
+    }
+
+    fn error(&self, message: String) -> Error {
+        Error::Api {
+            api: self.api,
+            message,
+        }
+    }
+}
+
+impl Http {
+    pub(crate) fn new() -> Result<Self, Error> {
+        Client::builder()
+            .connect_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))
+            .read_timeout(Duration::from_millis(READ_TIMEOUT_MS))
+            .build()
+            .map(Self)
+            .map_err(|error| Error::Configuration {
+                reason: error.to_string(),
+                hint: None,
+            })
+    }
+
+    /// Sends the call; any status is an answer.
+    pub(crate) async fn send(&self, call: &Call<'_>, accept: &str) -> Result<Response, Error> {
+        let request: RequestBuilder = self
+            .0
+            .request(call.method.clone(), call.url()?)
+            .header(header::ACCEPT, accept);
+        let request = match &call.token {
+            Some(token) => request.header(header::AUTHORIZATION, token),
+            None => request,
+        };
+        let request = match &call.body {
+            Body::Empty => request,
+            Body::Json(value) => request.json(value),
+            Body::Text(text) => request
+                .header(header::CONTENT_TYPE, "text/plain")
+                .body(text.clone()),
+        };
+        let failed = |error: reqwest::Error| {
+            let base = call.base;
+            call.error(format!(
+                "Connection to {base} failed: {}",
+                innermost(&error)
+            ))
+        };
+        request.send().await.map_err(failed)
+    }
+
+    /// A JSON answer; `None` for 404.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Option<T>, Error> {
+        let response = self.send(call, "application/json").await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = success(call, response).await?;
+        let bytes = read(call, response, JSON_BYTES_MAX).await?;
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| call.error(format!("the answer is not what it should be: {error}")))?;
+        Ok(Some(value))
+    }
+
+    /// The bytes of an answer, at most `max`.
+    pub(crate) async fn bytes(
+        &self,
+        call: &Call<'_>,
+        accept: &str,
+        max: usize,
+    ) -> Result<Vec<u8>, Error> {
+        let response = self.send(call, accept).await?;
+        let response = success(call, response).await?;
+        read(call, response, max).await
+    }
+}
+
+/// The answer, or the error it stands for: the JSON field `error`, else the status line.
+pub(crate) async fn success(call: &Call<'_>, response: Response) -> Result<Response, Error> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let base = call.base;
+    if status.is_server_error() {
+        return Err(call.error(format!("Server at {base} encountered an internal error")));
+    }
+    let bytes = read(call, response, JSON_BYTES_MAX)
+        .await
+        .unwrap_or_default();
+    let stated = serde_json::from_slice::<Value>(&bytes).ok();
+    let stated = stated
+        .as_ref()
+        .and_then(|value| value.get("error")?.as_str());
+    Err(call.error(stated.map_or_else(|| format!("{base} answered {status}"), str::to_owned)))
+}
+
+async fn read(call: &Call<'_>, response: Response, max: usize) -> Result<Vec<u8>, Error> {
+    let mut body = response.bytes_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk
+            .map_err(|error| call.error(format!("the answer broke off: {}", innermost(&error))))?;
+        if bytes.len() + chunk.len() > max {
+            return Err(call.error(format!("the answer is larger than {max} bytes")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The last cause: "connection refused" says more than "error sending request".
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_configured_urls_are_kept() {
+        let call = Call::get(Api::Market, "http://h/base/", "/apporders").query("app", "a b");
+        assert_eq!(
+            call.url().unwrap().as_str(),
+            "http://h/base/apporders?app=a+b"
+        );
+        assert!(Call::get(Api::Sms, "nonsense", "/x").url().is_err());
+    }
+}

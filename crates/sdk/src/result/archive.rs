@@ -1,0 +1,94 @@
+//! Reading a result archive that strangers made: sizes are bounded, nothing is unpacked to disk.
+
+use std::io::{Cursor, Read};
+
+use protocol::B256;
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+/// Entries of one archive.
+const ENTRIES_MAX: usize = 100_000;
+/// Bytes that may come out of one archive, all entries together: against zip bombs.
+const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Bytes of computed.json.
+const COMPUTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// An archive in memory.
+pub(super) struct Archive<'a> {
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    left: u64,
+}
+
+/// A regular file in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    index: usize,
+    /// Path in the archive, between slashes.
+    pub(super) path: Vec<String>,
+}
+
+impl<'a> Archive<'a> {
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, String> {
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format!("not a zip: {e}"))?;
+        if zip.len() > ENTRIES_MAX {
+            return Err(format!("more than {ENTRIES_MAX} entries"));
+        }
+        Ok(Self {
+            zip,
+            left: UNPACKED_BYTES_MAX,
+        })
+    }
+
+    /// All regular files; a path that leaves the archive makes it unusable.
+    pub(super) fn members(&mut self) -> Result<Vec<Member>, String> {
+        let mut members = Vec::new();
+        for index in 0..self.zip.len() {
+            let entry = self.zip.by_index(index).map_err(|e| e.to_string())?;
+            let name = entry.name().map_err(|e| e.to_string())?.into_owned();
+            if !entry.is_file() {
+                continue;
+            }
+            let path: Vec<String> = name.split('/').map(str::to_owned).collect();
+            if path
+                .iter()
+                .any(|part| part.is_empty() || part == ".." || part == ".")
+            {
+                return Err(format!("entry `{name}` leaves the archive"));
+            }
+            members.push(Member { index, path });
+        }
+        Ok(members)
+    }
+
+    /// sha256 of a file's content.
+    pub(super) fn sha256(&mut self, member: &Member) -> Result<B256, String> {
+        let mut entry = self.zip.by_index(member.index).map_err(|e| e.to_string())?;
+        let (mut hasher, mut chunk) = (Sha256::new(), vec![0; CHUNK_BYTES]);
+        loop {
+            let read = entry.read(&mut chunk).map_err(|e| e.to_string())?;
+            if read == 0 {
+                return Ok(B256::from_slice(&hasher.finalize()));
+            }
+            hasher.update(&chunk[..read]);
+            self.left = self
+                .left
+                .checked_sub(read as u64)
+                .ok_or("it unpacks to too many bytes")?;
+        }
+    }
+
+    /// The content of a small file.
+    pub(super) fn content(&mut self, member: &Member) -> Result<Vec<u8>, String> {
+        let entry = self.zip.by_index(member.index).map_err(|e| e.to_string())?;
+        let mut content = Vec::new();
+        entry
+            .take(COMPUTED_BYTES_MAX + 1)
+            .read_to_end(&mut content)
+            .map_err(|e| e.to_string())?;
+        match content.len() as u64 <= COMPUTED_BYTES_MAX {
+            true => Ok(content),
+            false => Err(format!("`{}` is too large", member.path.join("/"))),
+        }
+    }
+}

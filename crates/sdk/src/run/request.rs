@@ -1,0 +1,267 @@
+//! What the requester wants: options and `params` (spec/client.md §4.5, §5.2).
+
+use std::collections::BTreeMap;
+
+use protocol::{Address, Tag, U256, params::DealParams};
+use serde_json::Value;
+
+use crate::{Error, parse};
+
+/// The storage provider when nothing else is said.
+const DEFAULT_STORAGE: &str = "ipfs";
+
+/// Everything that shapes a request order, except prices: those follow the orders picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wishes {
+    /// The app to run.
+    pub app: Address,
+    /// The dataset to use.
+    pub dataset: Option<Address>,
+    /// The workerpool to run on; none for any.
+    pub workerpool: Option<Address>,
+    /// The category; none for the smallest on offer.
+    pub category: Option<u64>,
+    /// What the machine must have.
+    pub tag: Tag,
+    /// How sure the result must be.
+    pub trust: U256,
+    /// Who may decrypt the result; none for the requester.
+    pub beneficiary: Option<Address>,
+    /// A contract to call with the result; zero for none.
+    pub callback: Address,
+    /// What the worker is told.
+    pub params: DealParams,
+}
+
+impl Wishes {
+    /// A plain run of `app`, nothing else wished.
+    pub fn of(app: Address) -> Self {
+        Self {
+            app,
+            dataset: None,
+            workerpool: None,
+            category: None,
+            tag: Tag::NONE,
+            trust: U256::ZERO,
+            beneficiary: None,
+            callback: Address::ZERO,
+            params: DealParams::default(),
+        }
+    }
+
+    /// The text for the request order: the default storage added and the rules checked.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] naming the broken rule.
+    pub fn params_text(&self) -> Result<String, Error> {
+        let mut params = self.params.clone();
+        let has_callback = !self.callback.is_zero();
+        if params.iexec_result_storage_provider.is_none() && !has_callback {
+            params.iexec_result_storage_provider = Some(DEFAULT_STORAGE.to_owned());
+        }
+        if !self.tag.is_tee() {
+            params.check_standard(has_callback)?;
+        }
+        Ok(params.to_text())
+    }
+}
+
+/// `params` as the command line gives them: all texts as typed.
+#[derive(Clone, Debug, Default)]
+pub struct TypedParams<'a> {
+    /// `--params`: a JSON object, or text for the app.
+    pub params: Option<&'a str>,
+    /// `--args`.
+    pub args: Option<&'a str>,
+    /// `--input-files`: URLs between commas.
+    pub input_files: Option<&'a str>,
+    /// `--secret`: `<number>=<name>` each.
+    pub secrets: &'a [String],
+    /// `--storage-provider`.
+    pub storage_provider: Option<&'a str>,
+    /// `--encrypt-result`.
+    pub encrypt_result: bool,
+}
+
+impl TypedParams<'_> {
+    /// Reads them; single options win over the same key of `--params`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the option.
+    pub fn read(&self) -> Result<DealParams, Error> {
+        let mut params = self
+            .params
+            .map(read_object)
+            .transpose()?
+            .unwrap_or_default();
+        if let Some(args) = self.args {
+            params.iexec_args = Some(args.to_owned());
+        }
+        if let Some(files) = self.input_files {
+            params.iexec_input_files = Some(split(files));
+        }
+        if !self.secrets.is_empty() {
+            params.iexec_secrets = Some(read_secrets(self.secrets)?);
+        }
+        if let Some(provider) = self.storage_provider {
+            if !["ipfs", "dropbox"].contains(&provider) {
+                let reason = format!("`{provider}` is neither ipfs nor dropbox");
+                return Err(Error::invalid("--storage-provider", reason));
+            }
+            params.iexec_result_storage_provider = Some(provider.to_owned());
+        }
+        if self.encrypt_result {
+            params.iexec_result_encryption = Some(true);
+        }
+        Ok(params)
+    }
+}
+
+/// Unlike upstream an unknown key is an error: it would silently do nothing.
+fn read_object(text: &str) -> Result<DealParams, Error> {
+    let wrong = |reason: String| Error::invalid("--params", reason);
+    let mut object = match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => object,
+        Ok(other) => return Err(wrong(format!("{other} is not a JSON object"))),
+        Err(_) if text.trim_start().starts_with('{') => {
+            return Err(wrong(format!("`{text}` is not valid JSON")));
+        }
+        Err(_) => {
+            return Ok(DealParams {
+                iexec_args: Some(text.to_owned()),
+                ..Default::default()
+            });
+        }
+    };
+    cast(&mut object);
+    serde_json::from_value(Value::Object(object)).map_err(|error| wrong(error.to_string()))
+}
+
+/// The casts of the official client: a number as args, a comma list of files, "true".
+fn cast(object: &mut serde_json::Map<String, Value>) {
+    for (key, value) in object.iter_mut() {
+        let cast = match (key.as_str(), &*value) {
+            ("iexec_args", Value::Number(number)) => Value::String(number.to_string()),
+            ("iexec_input_files", Value::String(list)) => {
+                split(list).into_iter().map(Value::String).collect()
+            }
+            ("iexec_result_encryption", Value::String(text)) => Value::Bool(text == "true"),
+            _ => continue,
+        };
+        *value = cast;
+    }
+}
+
+fn split(list: &str) -> Vec<String> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|url| !url.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn read_secrets(mappings: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let mut secrets = BTreeMap::new();
+    for mapping in mappings {
+        let wrong = || {
+            let reason = format!("`{mapping}` is not <number>=<name> with a number above 0");
+            Error::invalid("--secret", reason)
+        };
+        let (number, name) = mapping.split_once('=').ok_or_else(wrong)?;
+        let number = parse::small("--secret", number).map_err(|_| wrong())?;
+        if number == 0 || name.is_empty() {
+            return Err(wrong());
+        }
+        secrets.insert(number.to_string(), name.to_owned());
+    }
+    Ok(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(typed: &TypedParams<'_>) -> String {
+        let mut wishes = Wishes::of(Address::ZERO);
+        wishes.params = typed.read().unwrap();
+        wishes.params_text().unwrap()
+    }
+
+    /// The recorded conversions of the official client (spec/client.md §4.5).
+    #[test]
+    fn params_become_the_official_text() {
+        let of = |params| {
+            text(&TypedParams {
+                params: Some(params),
+                ..Default::default()
+            })
+        };
+        assert_eq!(of("{}"), r#"{"iexec_result_storage_provider":"ipfs"}"#);
+        assert_eq!(
+            of("do it"),
+            r#"{"iexec_result_storage_provider":"ipfs","iexec_args":"do it"}"#
+        );
+        assert_eq!(
+            of(r#"{"iexec_args":1}"#),
+            r#"{"iexec_result_storage_provider":"ipfs","iexec_args":"1"}"#
+        );
+        assert_eq!(
+            of(r#"{"iexec_input_files":"http://a,http://b"}"#),
+            r#"{"iexec_result_storage_provider":"ipfs","iexec_input_files":["http://a","http://b"]}"#
+        );
+        let mut callback = Wishes::of(Address::ZERO);
+        callback.callback = Address::repeat_byte(1);
+        assert_eq!(callback.params_text().unwrap(), "{}");
+    }
+
+    #[test]
+    fn options_win_over_params() {
+        let typed = TypedParams {
+            params: Some(r#"{"iexec_args":"old","iexec_input_files":["http://a"]}"#),
+            args: Some("--new x"),
+            ..Default::default()
+        };
+        let params = typed.read().unwrap();
+        assert_eq!(params.iexec_args.as_deref(), Some("--new x"));
+        assert_eq!(params.input_files(), ["http://a"]);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let error = |params| {
+            let typed = TypedParams {
+                params: Some(params),
+                ..Default::default()
+            };
+            typed.read().unwrap_err().to_string()
+        };
+        assert!(error(r#"{"iexec_developer_logger":true}"#).contains("iexec_developer_logger"));
+        assert!(error("[1]").contains("not a JSON object"));
+        assert!(error("{oops").contains("not valid JSON"));
+        let secrets = [String::from("0=x")];
+        assert!(
+            TypedParams {
+                secrets: &secrets,
+                ..Default::default()
+            }
+            .read()
+            .is_err()
+        );
+        let secrets = [String::from("1=x")];
+        let typed = TypedParams {
+            secrets: &secrets,
+            ..Default::default()
+        };
+        let mut wishes = Wishes::of(Address::ZERO);
+        wishes.params = typed.read().unwrap();
+        assert!(
+            wishes
+                .params_text()
+                .unwrap_err()
+                .to_string()
+                .contains("tee,tdx")
+        );
+        wishes.tag = Tag::TEE_TDX;
+        assert!(wishes.params_text().is_ok());
+    }
+}

@@ -1,0 +1,34 @@
+//! Where a workerpool's API is (spec/client.md §3.4).
+
+use serde::Deserialize;
+
+use protocol::Address;
+
+use crate::{Client, Error, error::Api, http::Call};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    api_url: Option<String>,
+}
+
+/// The URL of the pool's API: compass's answer, else what the chain's configuration says.
+///
+/// # Errors
+/// Only when compass cannot be reached and nothing else is known.
+pub async fn pool_url(client: &Client, workerpool: Address) -> Result<Option<String>, Error> {
+    let configured = client.chain().pool.clone();
+    let Some(base) = client.chain().compass.as_deref() else {
+        return Ok(configured);
+    };
+    let (chain_id, pool) = (client.hub().chain_id(), workerpool.to_checksum(None));
+    let call = Call::get(
+        Api::Compass,
+        base,
+        format!("/{chain_id}/workerpools/{pool}"),
+    );
+    match client.http().json::<Answer>(&call).await {
+        Ok(answer) => Ok(answer.and_then(|answer| answer.api_url).or(configured)),
+        Err(error) => configured.map(Some).ok_or(error),
+    }
+}

@@ -1,0 +1,7 @@
+//! Clients of the services around the chain (spec/client.md §3).
+
+pub mod compass;
+pub mod market;
+pub mod pool;
+pub mod sms;
+pub mod sse;

@@ -1,0 +1,118 @@
+//! Secrets: whether they are there, and pushing them (spec/client.md §3.3).
+
+use protocol::{Address, B256};
+use reqwest::{Method, StatusCode};
+
+use chain::Wallet;
+
+use crate::{
+    Client, Error,
+    error::Api,
+    http::{Body, Call, success},
+};
+
+/// The name under which a requester's Dropbox token is kept.
+pub const DROPBOX_TOKEN: &str = "iexec-result-dropbox-token";
+
+/// Whether `owner` has a `web2` secret called `name`.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn has_web2(client: &Client, owner: Address, name: &str) -> Result<bool, Error> {
+    exists(
+        client,
+        &web2(client.chain().sms()?, Method::HEAD, owner, name),
+    )
+    .await
+}
+
+/// Stores a `web2` secret of the wallet; `update` overwrites the one that is there.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn push_web2(
+    client: &Client,
+    wallet: &Wallet,
+    name: &str,
+    value: &str,
+    update: bool,
+) -> Result<(), Error> {
+    let method = if update { Method::PUT } else { Method::POST };
+    let call = web2(client.chain().sms()?, method, wallet.address(), name)
+        .token(sign(
+            wallet,
+            protocol::sms::named(wallet.address(), name, value),
+        )?)
+        .body(Body::Text(value.to_owned()));
+    push(client, &call).await
+}
+
+/// Whether the dataset's key is in the SMS.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn has_dataset_key(client: &Client, dataset: Address) -> Result<bool, Error> {
+    let call = Call::new(
+        Method::HEAD,
+        Api::Sms,
+        client.chain().sms()?,
+        "/secrets/web3",
+    )
+    .query("secretAddress", dataset.to_checksum(None));
+    exists(client, &call).await
+}
+
+/// Whether `requester` has a secret called `name`.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn has_requester_secret(
+    client: &Client,
+    requester: Address,
+    name: &str,
+) -> Result<bool, Error> {
+    let path = format!("/requesters/{}/secrets/{name}", requester.to_checksum(None));
+    exists(
+        client,
+        &Call::new(Method::HEAD, Api::Sms, client.chain().sms()?, path),
+    )
+    .await
+}
+
+fn web2<'a>(base: &'a str, method: Method, owner: Address, name: &str) -> Call<'a> {
+    Call::new(method, Api::Sms, base, "/secrets/web2")
+        .query("ownerAddress", owner.to_checksum(None))
+        .query("secretName", name)
+}
+
+fn sign(wallet: &Wallet, digest: B256) -> Result<String, Error> {
+    let signature = wallet
+        .sign_message_hash(digest)
+        .map_err(Error::chain("sign the request to the SMS"))?;
+    Ok(format!("0x{}", hex::encode(signature.as_bytes())))
+}
+
+async fn exists(client: &Client, call: &Call<'_>) -> Result<bool, Error> {
+    let response = client.http().send(call, "*/*").await?;
+    match response.status() {
+        status if status.is_success() => Ok(true),
+        StatusCode::NOT_FOUND => Ok(false),
+        status => Err(Error::Api {
+            api: Api::Sms,
+            message: format!("unexpected status {status}"),
+        }),
+    }
+}
+
+async fn push(client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    let response = client.http().send(call, "*/*").await?;
+    let message = match response.status() {
+        StatusCode::CONFLICT => "the secret exists already and can't be updated",
+        StatusCode::UNAUTHORIZED => "the wallet is not allowed to set this secret",
+        _ => return success(call, response).await.map(|_| ()),
+    };
+    Err(Error::Api {
+        api: Api::Sms,
+        message: message.to_owned(),
+    })
+}

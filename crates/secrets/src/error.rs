@@ -1,0 +1,66 @@
+//! What can go wrong between us and our disk. No variant carries a value.
+
+use std::{io, path::PathBuf};
+
+/// Why the vault cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory of ours cannot be used.
+    #[error("failed to {what} `{path}`")]
+    Disk {
+        /// What was being done, an infinitive.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The system's word.
+        #[source]
+        source: io::Error,
+    },
+    /// The key file is there but holds no key.
+    #[error("`{path}` is not a key of 32 bytes")]
+    BadKey {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The secrets were sealed with another key: a new one would make them unreadable for ever.
+    #[error("the secrets were not sealed with the key in `{path}`; restore that file")]
+    WrongKey {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The database failed.
+    #[error("failed to {what}")]
+    Database {
+        /// What was being done, an infinitive.
+        what: &'static str,
+        /// The database's word.
+        #[source]
+        source: Box<sqlx::Error>,
+    },
+    /// The tables could not be brought up to date.
+    #[error("failed to prepare the tables")]
+    Tables(#[source] Box<sqlx::migrate::MigrateError>),
+    /// A stored value is not what was sealed under that name.
+    #[error("a stored secret is damaged")]
+    Damaged,
+    /// A value could not be sealed.
+    #[error("failed to seal a secret")]
+    Seal,
+}
+
+impl Error {
+    pub(crate) fn disk(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Disk { what, path, source }
+    }
+
+    pub(crate) fn database(what: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database {
+            what,
+            source: Box::new(source),
+        }
+    }
+}

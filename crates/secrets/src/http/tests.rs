@@ -1,0 +1,377 @@
+use alloy::signers::{SignerSync, local::PrivateKeySigner};
+use async_trait::async_trait;
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use protocol::{Address, B256, sms};
+use serde_json::{Value as Json, json};
+use tower::ServiceExt;
+
+use crate::{Config, Framework, Owners, SECRET_BYTES_MAX, Service, Slot, Unavailable};
+
+const TEXT: &str = "foo";
+
+/// One wallet owns everything, or the chain is away.
+struct Owner(Result<Option<Address>, Unavailable>);
+
+#[async_trait]
+impl Owners for Owner {
+    async fn owner_of(&self, _: Address) -> Result<Option<Address>, Unavailable> {
+        self.0.clone()
+    }
+}
+
+struct Scene {
+    service: Service,
+    wallet: PrivateKeySigner,
+    _directory: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let wallet = PrivateKeySigner::random();
+        let owner = Ok(Some(wallet.address()));
+        Self::with(wallet, owner, None).await
+    }
+
+    async fn with(
+        wallet: PrivateKeySigner,
+        owner: Result<Option<Address>, Unavailable>,
+        framework: Option<Framework>,
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::new(directory.path());
+        config.framework = framework;
+        let service = Service::open(config, std::sync::Arc::new(Owner(owner))).await;
+        Self {
+            service: service.unwrap(),
+            wallet,
+            _directory: directory,
+        }
+    }
+
+    async fn call(&self, method: &str, uri: &str, sign: Option<&str>, body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(sign) = sign {
+            request = request.header("authorization", sign);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.service.router().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Answer { status, text }
+    }
+
+    async fn head(&self, uri: &str) -> StatusCode {
+        self.call("HEAD", uri, None, "").await.status
+    }
+
+    fn sign(&self, digest: B256) -> String {
+        let signature = self.wallet.sign_message_sync(digest.as_slice()).unwrap();
+        signature.to_string()
+    }
+
+    async fn push(&self, method: &str, uri: &str, digest: B256, value: &str) -> Answer {
+        let sign = self.sign(digest);
+        self.call(method, uri, Some(&sign), value).await
+    }
+
+    fn web2(&self, name: &str) -> String {
+        let owner = self.wallet.address();
+        format!("/secrets/web2?ownerAddress={owner}&secretName={name}")
+    }
+
+    fn requester(&self, name: &str) -> String {
+        format!("/requesters/{}/secrets/{name}", self.wallet.address())
+    }
+
+    fn named(&self, name: &str, value: &str) -> B256 {
+        sms::named(self.wallet.address(), name, value)
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    text: String,
+}
+
+impl Answer {
+    fn error(&self) -> Json {
+        serde_json::from_str::<Json>(&self.text).unwrap()["error"].clone()
+    }
+}
+
+/// spec/client.md Appendix A: made by the SDK with the key of 0xf39F…2266.
+mod golden {
+    use super::*;
+
+    const OWNER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    const DATASET: &str = "0x3a21b82fa6550a20e46f455c1067a4bcdbfbec68620de92a081160b3744e5ea648804\
+                           ea8c65964f39391e4ab2667620df5ed469c420ad9b712a2025bc5f2e00f1c";
+    const REQUESTER: &str = "0xccd88ee7f0c4e8578f1ffb07b5153b14d71b05de1190d84e6db2563bc3e7a9aa214\
+                             5b5cadc273ef1b42610c255bd7b0fcc72bca6374eb5061c7e914a11e25d851b";
+    const APP: &str = "0xe292fb3e8dfaf609ec932e37d0835b1b3e02be2be352f6c2c81f88f3407aad0e542b8900b8\
+                       ec0c9da3425bd22a1ec07bac266d8316f6b158a0684f2079b8ae261b";
+
+    #[tokio::test]
+    async fn the_sdks_signatures_are_accepted_once() {
+        let owner = Ok(Some(OWNER.parse().unwrap()));
+        let scene = Scene::with(PrivateKeySigner::random(), owner, None).await;
+        let requester = format!("/requesters/{OWNER}/secrets/s1");
+        for (uri, sign) in [
+            (
+                "/secrets/web3?secretAddress=0x0159fd095373d9af76b860eC545e10b556Bb003a",
+                DATASET,
+            ),
+            (requester.as_str(), REQUESTER),
+            (
+                "/apps/0xf6BC713064256BE134A3f69445843828bfdc7D9F/secrets",
+                APP,
+            ),
+        ] {
+            assert_eq!(scene.head(uri).await, 404, "{uri}");
+            let wrong = scene.call("POST", uri, Some(sign), "bar").await;
+            assert_eq!(wrong.status, 401, "{uri}");
+            let first = scene.call("POST", uri, Some(sign), TEXT).await;
+            assert_eq!(
+                (first.status, first.text.as_str()),
+                (StatusCode::NO_CONTENT, "")
+            );
+            assert_eq!(scene.head(uri).await, 204, "{uri}");
+            let second = scene.call("POST", uri, Some(sign), TEXT).await;
+            assert_eq!(second.status, 409, "{uri}");
+        }
+    }
+}
+
+mod web3 {
+    use super::*;
+
+    const DATASET: Address = Address::repeat_byte(0xda);
+
+    fn uri() -> String {
+        format!("/secrets/web3?secretAddress={DATASET}")
+    }
+
+    #[tokio::test]
+    async fn the_key_is_sealed_and_readable_inside_only() {
+        let scene = Scene::new().await;
+        let digest = sms::dataset(DATASET, TEXT);
+        let answer = scene.push("POST", &uri(), digest, TEXT).await;
+        assert_eq!(answer.status, 204);
+        let handle = scene.service.handle();
+        let value = handle.get(&Slot::dataset(DATASET)).await.unwrap().unwrap();
+        assert_eq!(value.expose(), TEXT);
+        assert!(!format!("{value:?}").contains(TEXT));
+        assert_eq!(scene.call("GET", &uri(), None, "").await.status, 405);
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_may_push() {
+        let stranger = PrivateKeySigner::random();
+        for owner in [Some(Address::repeat_byte(1)), None] {
+            let scene = Scene::with(stranger.clone(), Ok(owner), None).await;
+            let digest = sms::dataset(DATASET, TEXT);
+            let answer = scene.push("POST", &uri(), digest, TEXT).await;
+            assert_eq!(
+                (answer.status, answer.text.as_str()),
+                (StatusCode::UNAUTHORIZED, "")
+            );
+            assert_eq!(scene.head(&uri()).await, 404);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_is_away_is_not_the_owners_fault() {
+        let away = Err(Unavailable("no route".into()));
+        let scene = Scene::with(PrivateKeySigner::random(), away, None).await;
+        let digest = sms::dataset(DATASET, TEXT);
+        let answer = scene.push("POST", &uri(), digest, TEXT).await;
+        assert_eq!(answer.status, 503);
+    }
+
+    #[tokio::test]
+    async fn malformed_requests_are_400_and_malformed_signatures_401() {
+        let scene = Scene::new().await;
+        let unsigned = scene.call("POST", &uri(), None, TEXT).await;
+        assert_eq!(unsigned.status, 400);
+        for sign in ["", "0x", "0x1234", "junk"] {
+            let answer = scene.call("POST", &uri(), Some(sign), TEXT).await;
+            assert_eq!(answer.status, 401, "{sign}");
+        }
+        let digest = sms::dataset(DATASET, "");
+        let empty = scene.push("POST", &uri(), digest, "").await;
+        assert_eq!(empty.status, 400);
+        assert_eq!(scene.head("/secrets/web3").await, 400);
+        assert_eq!(scene.head("/secrets/web3?secretAddress=0x12").await, 400);
+    }
+}
+
+mod web2 {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_secret_is_pushed_then_replaced() {
+        let scene = Scene::new().await;
+        let uri = scene.web2("Name");
+        let digest = scene.named("Name", TEXT);
+        let early = scene.push("PUT", &uri, digest, TEXT).await;
+        assert_eq!(early.status, 404);
+        let first = scene.push("POST", &uri, digest, TEXT).await;
+        assert_eq!(first.status, 204);
+        let again = scene.push("POST", &uri, digest, TEXT).await;
+        assert_eq!(again.status, 409);
+        let digest = scene.named("Name", "bar");
+        let update = scene.push("PUT", &uri, digest, "bar").await;
+        assert_eq!(update.status, 204);
+        let slot = Slot::web2(scene.wallet.address(), "name").unwrap();
+        let value = scene.service.handle().get(&slot).await.unwrap();
+        assert_eq!(value.unwrap().expose(), "bar");
+    }
+
+    /// The case of a name is signed as sent, but does not matter afterwards.
+    #[tokio::test]
+    async fn names_are_one_in_any_case() {
+        let scene = Scene::new().await;
+        let digest = scene.named("Name", TEXT);
+        scene.push("POST", &scene.web2("Name"), digest, TEXT).await;
+        assert_eq!(scene.head(&scene.web2("nAME")).await, 204);
+        assert_eq!(scene.head(&scene.web2("other")).await, 404);
+    }
+
+    #[tokio::test]
+    async fn nobody_pushes_for_another() {
+        let scene = Scene::new().await;
+        let other = Address::repeat_byte(5);
+        let uri = format!("/secrets/web2?ownerAddress={other}&secretName=n");
+        let digest = sms::named(other, "n", TEXT);
+        for method in ["POST", "PUT"] {
+            let answer = scene.push(method, &uri, digest, TEXT).await;
+            assert_eq!(answer.status, 401);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signature_is_good_for_its_value_and_name_only() {
+        let scene = Scene::new().await;
+        let digest = scene.named("n", TEXT);
+        let value = scene.push("POST", &scene.web2("n"), digest, "bar").await;
+        assert_eq!(value.status, 401);
+        let name = scene.push("POST", &scene.web2("m"), digest, TEXT).await;
+        assert_eq!(name.status, 401);
+    }
+
+    #[tokio::test]
+    async fn the_size_limit_is_inclusive_and_comes_after_the_signature() {
+        let scene = Scene::new().await;
+        let fits = "x".repeat(SECRET_BYTES_MAX);
+        let digest = scene.named("n", &fits);
+        let answer = scene.push("POST", &scene.web2("n"), digest, &fits).await;
+        assert_eq!(answer.status, 204);
+        let longer = "é".repeat(SECRET_BYTES_MAX / 2 + 1);
+        let digest = scene.named("m", &longer);
+        let answer = scene.push("POST", &scene.web2("m"), digest, &longer).await;
+        assert_eq!(answer.status, 413);
+        let uri = scene.web2("m");
+        let answer = scene.push("POST", &uri, B256::ZERO, &longer);
+        assert_eq!(answer.await.status, 401);
+        let huge = "x".repeat(crate::BODY_BYTES_MAX + 1);
+        let answer = scene.push("POST", &uri, B256::ZERO, &huge);
+        assert_eq!(answer.await.status, 413);
+    }
+}
+
+mod requester {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_are_case_sensitive_and_checked_after_the_signature() {
+        let scene = Scene::new().await;
+        let uri = scene.requester("Key-1");
+        let digest = scene.named("Key-1", TEXT);
+        assert_eq!(scene.push("POST", &uri, digest, TEXT).await.status, 204);
+        assert_eq!(scene.head(&uri).await, 204);
+        assert_eq!(scene.head(&scene.requester("key-1")).await, 404);
+        assert_eq!(scene.head(&scene.requester("a.b")).await, 400);
+        let uri = scene.requester("a.b");
+        let unsigned = scene.push("POST", &uri, B256::ZERO, TEXT).await;
+        assert_eq!(unsigned.status, 401);
+        assert_eq!(unsigned.error(), json!(["Invalid authorization"]));
+        let digest = scene.named("a.b", TEXT);
+        let signed = scene.push("POST", &uri, digest, TEXT).await;
+        assert_eq!(signed.status, 400);
+        let sentence = "Secret key should contain at most 64 characters from [0-9A-Za-z-_]";
+        assert_eq!(signed.error(), json!([sentence]));
+    }
+
+    #[tokio::test]
+    async fn too_long_is_400_here() {
+        let scene = Scene::new().await;
+        let long = "x".repeat(SECRET_BYTES_MAX + 1);
+        let digest = scene.named("n", &long);
+        let uri = scene.requester("n");
+        let answer = scene.push("POST", &uri, digest, &long).await;
+        assert_eq!(answer.status, 400);
+        let sentence = "Secret size should not exceed 4 Kb";
+        assert_eq!(answer.error(), json!([sentence]));
+    }
+}
+
+mod app {
+    use super::*;
+
+    const APP: Address = Address::repeat_byte(0xaa);
+
+    #[tokio::test]
+    async fn there_is_one_slot_under_two_spellings() {
+        let scene = Scene::new().await;
+        let (bare, indexed) = (
+            format!("/apps/{APP}/secrets"),
+            format!("/apps/{APP}/secrets/1"),
+        );
+        let digest = sms::app(APP, TEXT);
+        let answer = scene.push("POST", &indexed, digest, TEXT).await;
+        assert_eq!(answer.status, 204);
+        assert_eq!(scene.head(&bare).await, 204);
+        let answer = scene.push("POST", &bare, digest, TEXT).await;
+        assert_eq!(answer.status, 409);
+        assert_eq!(answer.error(), json!(["Secret already exists"]));
+        let other = format!("/apps/{APP}/secrets/2");
+        assert_eq!(scene.head(&other).await, 404);
+        let answer = scene.push("POST", &other, digest, TEXT).await;
+        assert_eq!(answer.status, 400);
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_may_push() {
+        let owner = Ok(Some(Address::repeat_byte(1)));
+        let scene = Scene::with(PrivateKeySigner::random(), owner, None).await;
+        let uri = format!("/apps/{APP}/secrets");
+        let answer = scene.push("POST", &uri, sms::app(APP, TEXT), TEXT).await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.error(), json!(["Invalid authorization"]));
+        assert_eq!(scene.head("/apps/0x12/secrets").await, 400);
+    }
+}
+
+mod tee {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_framework_is_told_when_there_is_one() {
+        let scene = Scene::new().await;
+        assert_eq!(
+            scene.call("GET", "/tee/framework", None, "").await.status,
+            404
+        );
+        let wallet = PrivateKeySigner::random();
+        let scene = Scene::with(wallet, Ok(None), Some(Framework::Tdx)).await;
+        let answer = scene.call("GET", "/tee/framework", None, "").await;
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (StatusCode::OK, "\"TDX\"")
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! The replicates in progress: at most one a task, at most `slots` at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use protocol::{
+    TaskId,
+    message::{Authorization, Busy, Flow, Order, Report, ToPool},
+    status::ReplicateStatus,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    outbox::Outbox,
+    replicate::{Context, Replicate, Voice},
+};
+
+/// Frames waiting for the connection; best-effort ones are dropped beyond this.
+const FRAMES_MAX: usize = 1_024;
+
+#[derive(Debug)]
+struct Job {
+    status: ReplicateStatus,
+    cancel: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: HashMap<TaskId, Job>,
+    outbox: Outbox,
+    result_proxy: String,
+}
+
+/// What the session and the replicates share.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    context: Arc<Context>,
+    state: Mutex<State>,
+    frames: mpsc::Sender<ToPool>,
+    slots: Semaphore,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Jobs {
+    /// No jobs yet; frames for the pool come out of the receiver.
+    pub(crate) fn new(
+        context: Arc<Context>,
+        shutdown: CancellationToken,
+    ) -> (Arc<Self>, mpsc::Receiver<ToPool>) {
+        let (frames, receiver) = mpsc::channel(FRAMES_MAX);
+        let slots = Semaphore::new(context.config.slots.max(1) as usize);
+        let tracker = TaskTracker::new();
+        let state = Mutex::default();
+        (
+            Arc::new(Self {
+                context,
+                state,
+                frames,
+                slots,
+                tracker,
+                shutdown,
+            }),
+            receiver,
+        )
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where results go, as the pool says at login.
+    pub(crate) fn set_result_proxy(&self, origin: String) {
+        self.state().result_proxy = origin;
+    }
+
+    /// What to tell the pool at login.
+    pub(crate) fn busy(&self) -> Vec<Busy> {
+        let state = self.state();
+        state
+            .jobs
+            .iter()
+            .map(|(task, job)| Busy {
+                task: *task,
+                status: job.status,
+            })
+            .collect()
+    }
+
+    /// Reports to send again after a reconnection.
+    pub(crate) fn unacknowledged(&self) -> Vec<ToPool> {
+        self.state().outbox.unacknowledged()
+    }
+
+    /// The pool has stored a report.
+    pub(crate) fn acknowledged(&self, seq: u64) {
+        self.state().outbox.acknowledged(seq);
+    }
+
+    /// Follows an order; one that is followed already changes nothing.
+    pub(crate) fn follow(self: &Arc<Self>, order: Order) {
+        match order {
+            Order::Run {
+                authorization,
+                flow,
+            } => self.start(authorization, flow),
+            Order::Abort { task, cause } => {
+                if let Some(job) = self.state().jobs.get(&task) {
+                    tracing::info!(%task, %cause, "aborted by the pool");
+                    job.cancel.cancel();
+                }
+            }
+            // These belong to the flow with a reveal; in ours the task is over by then.
+            Order::Reveal { .. } | Order::Upload { .. } | Order::Complete { .. } => {}
+        }
+    }
+
+    fn start(self: &Arc<Self>, authorization: Authorization, flow: Flow) {
+        let task = authorization.chain_task_id;
+        let cancel = self.shutdown.child_token();
+        {
+            let mut state = self.state();
+            if state.jobs.contains_key(&task) {
+                return;
+            }
+            let job = Job {
+                status: ReplicateStatus::Created,
+                cancel: cancel.clone(),
+            };
+            state.jobs.insert(task, job);
+        }
+        let jobs = self.clone();
+        self.tracker.spawn(async move {
+            jobs.run(authorization, flow, cancel).await;
+            jobs.state().jobs.remove(&task);
+        });
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        authorization: Authorization,
+        flow: Flow,
+        cancel: CancellationToken,
+    ) {
+        let Ok(_slot) = self.slots.acquire().await else {
+            return;
+        };
+        let voice: Arc<dyn Voice> = self.clone();
+        let result_proxy = self.state().result_proxy.clone();
+        let context = &self.context;
+        Replicate {
+            context,
+            voice,
+            authorization,
+            flow,
+            result_proxy,
+            cancel,
+        }
+        .run()
+        .await;
+    }
+
+    /// Waits until all replicates have noticed the shutdown.
+    pub(crate) async fn finish(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+impl Voice for Jobs {
+    fn report(&self, report: Report) {
+        let mut state = self.state();
+        if let Some(job) = state.jobs.get_mut(&report.task) {
+            job.status = report.status;
+        }
+        // A frame that finds the queue full is not lost: it stays in the outbox.
+        let _ = self.frames.try_send(state.outbox.add(report));
+    }
+
+    fn whisper(&self, frame: ToPool) {
+        let _ = self.frames.try_send(frame);
+    }
+}

@@ -1,0 +1,25 @@
+//! One replicate: inputs, container, digest, upload, contribution.
+//!
+//! A worker dials its pool ([`Service`]), follows its orders ([`protocol::message`]) and, for
+//! each task, walks through `replicate.rs`. What happens between the image and the digest is the
+//! [`sandbox`], which `iexec app test` uses as well: what a developer tests is what a worker runs.
+
+mod archive;
+mod config;
+mod error;
+mod failure;
+pub mod inputs;
+mod jobs;
+mod outbox;
+mod output;
+mod replicate;
+pub mod sandbox;
+mod session;
+mod upload;
+
+pub use archive::{names, pack};
+pub use config::Config;
+pub use error::Error;
+pub use failure::Failure;
+pub use output::{Outcome, read_outcome, write_error};
+pub use session::Service;

@@ -1,0 +1,274 @@
+//! The worker's life: dial the pool, log in, follow orders, come back when the connection breaks.
+
+use std::{sync::Arc, time::Duration};
+
+use chain::Actor;
+use engine::Engine;
+use futures_util::{SinkExt, StreamExt, stream::SplitStream};
+use protocol::{
+    Bytes, challenge,
+    message::{CONNECT_PATH, FRAME_BYTES_MAX, ToPool, ToWorker, VERSION},
+};
+use tokio::{net::TcpStream, sync::mpsc};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Config, Error, jobs::Jobs, replicate::Context};
+
+/// First pause before dialling again; short, because the usual reason is a restart of the pool.
+const REDIAL_MIN_MS: u64 = 100;
+/// Longest pause: a pool that is back is found within this.
+const REDIAL_MAX_MS: u64 = 5_000;
+/// The pool pings more often than this; longer silence means a dead connection.
+const SILENCE_MAX_MS: u64 = 20_000;
+/// Each step of the login has to come within this.
+const LOGIN_TIMEOUT_MS: u64 = 10_000;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A worker.
+#[derive(Debug)]
+pub struct Service {
+    context: Arc<Context>,
+}
+
+impl Service {
+    /// A worker with this configuration, wallet and engine.
+    ///
+    /// # Errors
+    /// [`Error::DataDir`] when task folders cannot be made.
+    pub fn new(config: Config, actor: Actor, engine: Arc<dyn Engine>) -> Result<Self, Error> {
+        let in_dir = |source| Error::DataDir {
+            path: config.data_dir.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&config.data_dir).map_err(in_dir)?;
+        Ok(Self {
+            context: Arc::new(Context {
+                config,
+                actor,
+                engine,
+            }),
+        })
+    }
+
+    /// Works until `shutdown`. What an earlier process left (containers, folders) is removed
+    /// first; the pool hands its tasks out again.
+    ///
+    /// # Errors
+    /// A final [`Error`]: another workerpool's pool, or a refusal. Lost connections are dialled
+    /// again for ever.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        self.clean_up().await?;
+        let (jobs, mut frames) = Jobs::new(self.context.clone(), shutdown.clone());
+        let url = socket_url(&self.context.config.pool_url)?;
+        let mut pause = REDIAL_MIN_MS;
+        let ended = loop {
+            let session = Session {
+                context: &self.context,
+                jobs: &jobs,
+                pause: &mut pause,
+            };
+            let ended = tokio::select! {
+                ended = session.run(&url, &mut frames) => ended,
+                () = shutdown.cancelled() => break Ok(()),
+            };
+            match ended {
+                Err(error) if error.is_final() => break Err(error),
+                Err(error) => tracing::debug!(%error, "dialling again"),
+                Ok(()) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+                () = shutdown.cancelled() => break Ok(()),
+            }
+            pause = (pause * 2).min(REDIAL_MAX_MS);
+        };
+        shutdown.cancel();
+        jobs.finish().await;
+        ended
+    }
+
+    async fn clean_up(&self) -> Result<(), Error> {
+        let removed = self
+            .context
+            .engine
+            .sweep(&self.context.container_prefix())
+            .await?;
+        if removed > 0 {
+            tracing::info!(removed, "removed containers of an earlier run");
+        }
+        let path = &self.context.config.data_dir;
+        let failed = |source| Error::DataDir {
+            path: path.clone(),
+            source,
+        };
+        for entry in std::fs::read_dir(path).map_err(failed)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("0x") {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn socket_url(pool: &str) -> Result<String, Error> {
+    let (scheme, rest) = pool
+        .split_once("://")
+        .ok_or_else(|| Error::PoolUrl(pool.to_owned()))?;
+    let scheme = match scheme {
+        "http" | "ws" => "ws",
+        "https" | "wss" => "wss",
+        _ => return Err(Error::PoolUrl(pool.to_owned())),
+    };
+    Ok(format!(
+        "{scheme}://{}{CONNECT_PATH}",
+        rest.trim_end_matches('/')
+    ))
+}
+
+fn broken(reason: impl ToString) -> Error {
+    Error::Connection(reason.to_string())
+}
+
+struct Session<'a> {
+    context: &'a Context,
+    jobs: &'a Arc<Jobs>,
+    pause: &'a mut u64,
+}
+
+impl Session<'_> {
+    async fn run(self, url: &str, frames: &mut mpsc::Receiver<ToPool>) -> Result<(), Error> {
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(FRAME_BYTES_MAX))
+            .max_frame_size(Some(FRAME_BYTES_MAX));
+        let dial = tokio_tungstenite::connect_async_with_config(url, Some(limits), true);
+        let (mut socket, _) = dial.await.map_err(broken)?;
+        let login = Duration::from_millis(LOGIN_TIMEOUT_MS);
+        tokio::time::timeout(login, self.login(&mut socket))
+            .await
+            .map_err(broken)??;
+        *self.pause = REDIAL_MIN_MS;
+        let (mut sink, mut stream) = socket.split();
+        // Reports queued before are in the outbox too: sending them from there keeps the order.
+        while frames.try_recv().is_ok() {}
+        for frame in self.jobs.unacknowledged() {
+            sink.send(text(&frame)).await.map_err(broken)?;
+        }
+        loop {
+            tokio::select! {
+                Some(frame) = frames.recv() => sink.send(text(&frame)).await.map_err(broken)?,
+                received = receive(&mut stream) => match received? {
+                    Received::Frame(ToWorker::Order { id, order }) => {
+                        self.jobs.follow(order);
+                        sink.send(text(&ToPool::Acknowledge { id })).await.map_err(broken)?;
+                    }
+                    Received::Frame(ToWorker::Acknowledge { seq }) => self.jobs.acknowledged(seq),
+                    Received::Frame(_) => {}
+                    Received::Ping => sink.flush().await.map_err(broken)?,
+                },
+            }
+        }
+    }
+
+    async fn login(&self, socket: &mut Socket) -> Result<(), Error> {
+        let config = &self.context.config;
+        let ToWorker::Challenge {
+            challenge,
+            workerpool,
+            chain_id,
+            version,
+        } = next(socket).await?
+        else {
+            return Err(broken("the pool did not begin with a challenge"));
+        };
+        if version != VERSION {
+            return Err(Error::OtherVersion(version));
+        }
+        let hub = self.context.actor.hub();
+        if workerpool != config.workerpool || chain_id != hub.chain_id() {
+            return Err(Error::OtherPool {
+                found: workerpool,
+                expected: config.workerpool,
+            });
+        }
+        let hash = challenge::worker_login(chain_id, workerpool, &challenge);
+        let signature = self
+            .context
+            .actor
+            .wallet()
+            .sign_hash(hash)
+            .map_err(broken)?;
+        let login = ToPool::Login {
+            address: self.context.actor.address(),
+            signature: Bytes::copy_from_slice(&signature.as_bytes()),
+            name: config.name.clone(),
+            slots: config.slots,
+            engine: self.context.engine.name().to_owned(),
+            busy: self.jobs.busy(),
+        };
+        socket.send(text(&login)).await.map_err(broken)?;
+        match next(socket).await? {
+            ToWorker::Welcome { result_proxy } => self.jobs.set_result_proxy(result_proxy),
+            ToWorker::Refused { reason } => return Err(Error::Refused(reason)),
+            _ => return Err(broken("the pool did not answer the login")),
+        }
+        Ok(())
+    }
+}
+
+enum Received {
+    Frame(ToWorker),
+    Ping,
+}
+
+async fn receive(stream: &mut SplitStream<Socket>) -> Result<Received, Error> {
+    let silence = Duration::from_millis(SILENCE_MAX_MS);
+    let message = tokio::time::timeout(silence, stream.next()).await;
+    let message = message.map_err(|_| broken("the pool is silent"))?;
+    match message.ok_or_else(|| broken("closed"))?.map_err(broken)? {
+        Message::Text(text) => serde_json::from_str(&text)
+            .map(Received::Frame)
+            .map_err(broken),
+        Message::Close(_) => Err(broken("closed")),
+        _ => Ok(Received::Ping),
+    }
+}
+
+async fn next(socket: &mut Socket) -> Result<ToWorker, Error> {
+    loop {
+        match socket
+            .next()
+            .await
+            .ok_or_else(|| broken("closed"))?
+            .map_err(broken)?
+        {
+            Message::Text(text) => return serde_json::from_str(&text).map_err(broken),
+            Message::Close(_) => return Err(broken("closed")),
+            _ => {}
+        }
+    }
+}
+
+fn text(frame: &ToPool) -> Message {
+    Message::text(serde_json::to_string(frame).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_below_the_pools_url() {
+        assert_eq!(
+            socket_url("http://a:1/").unwrap(),
+            "ws://a:1/workers/connect"
+        );
+        assert_eq!(socket_url("https://a").unwrap(), "wss://a/workers/connect");
+        assert!(socket_url("a:1").is_err());
+        assert!(socket_url("ftp://a").is_err());
+    }
+}

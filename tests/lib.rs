@@ -1,0 +1,10 @@
+//! Helpers of the whole-network tests.
+
+pub mod app;
+pub mod archive;
+pub mod bench;
+pub mod cast;
+pub mod files;
+pub mod poco;
+pub mod task;
+pub mod tools;

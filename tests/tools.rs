@@ -1,0 +1,11 @@
+//! Foreign programs the tests are checked against: fetched once, kept outside the repository,
+//! and skipped politely where a machine cannot have them.
+
+mod debian;
+mod keep;
+mod npm;
+mod requirement;
+
+pub use debian::apt_install;
+pub use npm::{npm_archive, npm_package};
+pub use requirement::{docker, need, npm, root, test_name};

@@ -1,0 +1,56 @@
+//! `cargo xtask ci`: the same for a newcomer and for the machine that guards the main branch.
+
+use std::{process::Command, time::Instant};
+
+use anyhow::{Context as _, bail};
+
+/// In this order: what fails fast comes first.
+const STEPS: &[(&str, &[&str])] = &[
+    ("formatting", &["fmt", "--all", "--check"]),
+    ("tidy", &["xtask", "tidy"]),
+    ("contracts", &["xtask", "contracts", "--check"]),
+    (
+        "lints",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    ),
+    (
+        "tests",
+        &["test", "--workspace", "--locked", "--no-fail-fast"],
+    ),
+];
+
+/// Runs all steps and stops at the first that fails.
+pub(crate) fn run() -> anyhow::Result<()> {
+    for (name, arguments) in STEPS {
+        let start = Instant::now();
+        say(&format!("== {name}: cargo {}", arguments.join(" ")));
+        let status = Command::new(env!("CARGO"))
+            .args(*arguments)
+            .status()
+            .with_context(|| format!("cannot run cargo for {name}"))?;
+        if !status.success() {
+            bail!("{name} failed");
+        }
+        say(&format!(
+            "== {name}: good after {} s",
+            start.elapsed().as_secs()
+        ));
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a chore talks to the person who runs it"
+)]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

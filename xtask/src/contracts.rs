@@ -1,0 +1,105 @@
+//! Compiles `contracts/src` with the pinned compiler and keeps the committed artifacts honest.
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+
+/// Runs `contracts` (writes the artifacts) or `contracts --check` (fails when they are stale).
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let folder = repository().join("contracts");
+    let committed = folder.join("artifacts");
+    let compiler = install_compiler(&folder)?;
+    match arguments {
+        [] => compile(&folder, &compiler, &committed),
+        [flag] if flag == "--check" => check(&folder, &compiler, &committed),
+        _ => bail!("usage: cargo xtask contracts [--check]"),
+    }
+}
+
+fn check(folder: &Path, compiler: &Path, committed: &Path) -> anyhow::Result<()> {
+    let fresh = env::temp_dir().join(format!("iexec-contracts-{}", std::process::id()));
+    compile(folder, compiler, &fresh)?;
+    let difference = compare(committed, &fresh);
+    fs::remove_dir_all(&fresh).context("remove the temporary artifacts")?;
+    difference
+}
+
+fn compare(committed: &Path, fresh: &Path) -> anyhow::Result<()> {
+    let names = file_names(fresh)?;
+    ensure!(
+        names == file_names(committed)?,
+        "contracts/artifacts has other files than a fresh build; run `cargo xtask contracts`"
+    );
+    for name in names {
+        ensure!(
+            fs::read(fresh.join(&name))? == fs::read(committed.join(&name))?,
+            "contracts/artifacts/{name} is stale; run `cargo xtask contracts`"
+        );
+    }
+    Ok(())
+}
+
+fn file_names(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let mut names = entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+fn compile(folder: &Path, compiler: &Path, output: &Path) -> anyhow::Result<()> {
+    let mut node = Command::new("node");
+    node.arg(folder.join("compile.mjs"))
+        .arg(output)
+        .env("SOLC_HOME", compiler);
+    succeed(&mut node)
+}
+
+/// Puts the compiler of `package.json` into the user's cache and returns its folder. The lock
+/// file is kept beside it: another lock means another installation.
+fn install_compiler(folder: &Path) -> anyhow::Result<PathBuf> {
+    let lock = fs::read(folder.join("package-lock.json")).context("read package-lock.json")?;
+    let home = cache()?.join(format!("solc-{}", compiler_version(folder)?));
+    let installed = home.join("node_modules/solc/package.json").exists()
+        && fs::read(home.join("package-lock.json")).is_ok_and(|kept| kept == lock);
+    if installed {
+        return Ok(home);
+    }
+    fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(folder.join(name), home.join(name)).with_context(|| format!("copy {name}"))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(&home);
+    succeed(&mut npm)?;
+    Ok(home)
+}
+
+fn compiler_version(folder: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(folder.join("package.json")).context("read package.json")?;
+    let package: serde_json::Value = serde_json::from_str(&text).context("parse package.json")?;
+    let version = package["dependencies"]["solc"].as_str();
+    Ok(version.context("package.json pins no solc")?.to_owned())
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    let home = env::var_os("HOME").context("HOME is not set")?;
+    Ok(PathBuf::from(home).join(".cache/iexec"))
+}
+
+fn repository() -> PathBuf {
+    let mut folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    folder.pop();
+    folder
+}
+
+fn succeed(command: &mut Command) -> anyhow::Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("start {name}"))?;
+    ensure!(status.success(), "{name} failed: {status}");
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! The project's own chores: `cargo xtask <chore>`.
+
+use anyhow::bail;
+
+mod ci;
+mod contracts;
+mod licences;
+mod tidy;
+
+const USAGE: &str = "usage: cargo xtask <chore>
+  ci                    everything that has to pass before a change lands
+  tidy                  sizes of files, functions and lines; licences of dependencies
+  contracts [--check]   compile the contracts; --check: compare with the committed artifacts";
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((chore, [])) if chore == "ci" => ci::run(),
+        Some((chore, [])) if chore == "tidy" => {
+            tidy::run()?;
+            licences::run()
+        }
+        Some((chore, rest)) if chore == "contracts" => contracts::run(rest),
+        _ => bail!("{USAGE}"),
+    }
+}
