@@ -42,6 +42,17 @@ pub async fn show(pool: &str, task: TaskId) -> Result<Option<PoolTask>> {
 
 /// Follows a task's stream to its end, and asks then.
 pub async fn ended(pool: &str, task: TaskId) -> Result<PoolTask> {
+    follow(pool, task, "event: end\n").await?;
+    show(pool, task).await?.context("the pool forgot the task")
+}
+
+/// Follows a task's stream until a worker has reached a step, e.g. `COMPUTING`.
+pub async fn reached(pool: &str, task: TaskId, step: &str) -> Result<()> {
+    follow(pool, task, &format!(r#""replicateStatus":"{step}""#)).await
+}
+
+/// Returns when `sign` comes in a complete event of the task's stream.
+async fn follow(pool: &str, task: TaskId, sign: &str) -> Result<()> {
     while show(pool, task).await?.is_none() {
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
     }
@@ -50,9 +61,9 @@ pub async fn ended(pool: &str, task: TaskId) -> Result<PoolTask> {
     let mut text = String::new();
     while let Some(chunk) = chunks.next().await {
         text.push_str(&String::from_utf8_lossy(&chunk?));
-        if text.contains("event: end\n") && text.ends_with("\n\n") {
-            return show(pool, task).await?.context("the pool forgot the task");
+        if text.contains(sign) && text.ends_with("\n\n") {
+            return Ok(());
         }
     }
-    bail!("the stream of {task} broke off: {text}")
+    bail!("the stream of {task} ended without `{sign}`: {text}")
 }

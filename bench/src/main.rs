@@ -1,2 +1,35 @@
-//! Entry point of the measurements.
-fn main() {}
+//! Measurements, each beside what it is compared to, in one run on one machine: machines differ,
+//! ratios less so. `cargo run --release -p iexec-bench`
+
+use std::process::ExitCode;
+
+mod start;
+mod stats;
+mod task;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "__run-bundle") {
+        let code = words
+            .next()
+            .map_or(2, |dir| engine::run_bundle_main(dir.as_ref()));
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            stats::say(&format!("failed: {error:?}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if cfg!(debug_assertions) {
+        stats::say("note: this is a debug build; measure with --release");
+    }
+    start::measure()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(task::measure())
+}

@@ -65,6 +65,20 @@ pub(crate) async fn one_task(bench: Bench) -> Result<()> {
     world.stop().await
 }
 
+/// An app that says nothing and declares all of its output, sub-folders excepted.
+pub(crate) async fn whole_output_folder(bench: Bench) -> Result<()> {
+    let world = bench.network(1).await?;
+    let cast = &world.cast;
+    let script = "cd $IEXEC_OUT; mkdir sub; touch sub/x b a; declare_result $IEXEC_OUT";
+    let app = Image::of_script(&cast.engine, bench.test, script).await?;
+    let app = app.deploy(&cast.developer).await?;
+    let deal = cast.deal(app, &Ask::default()).await?;
+    Cast::expect_end(&cast.ended_one(&deal).await?, "COMPLETED", "")?;
+    let result = cast.result(deal.tasks[0]).await?;
+    assert_eq!(result.names(), ["a", "b", "computed.json", "stderr.txt", "stdout.txt", "sub/x"]);
+    world.stop().await
+}
+
 /// Every variable of the tutorial's two tables, and no other one.
 fn check_environment(text: &str, deal: &Deal) -> Result<()> {
     let lines = text.lines().filter_map(|line| line.split_once('='));

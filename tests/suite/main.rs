@@ -2,7 +2,12 @@
 //!
 //! One binary for all of them: each extra one is a whole link.
 
+mod bag;
+mod crash;
+mod failure;
 mod happy;
+mod official;
+mod restart;
 
 /// Each scenario as a test of its own, for one engine.
 macro_rules! scenarios {
@@ -29,4 +34,23 @@ macro_rules! both {
 
 both! {
     happy::one_task,
+    happy::whole_output_folder,
+    bag::three_tasks,
+    bag::two_deals_of_one_request,
+    failure::no_computed_json,
+    failure::output_that_is_not_there,
+    failure::exit_code_1,
+    failure::path_outside_of_the_output,
+    failure::link_out_of_the_output,
+    failure::sleeper_is_stopped_and_claimed,
+    failure::input_file_404,
+    failure::only_the_pinned_image_runs,
+    failure::nobody_to_run_it,
+    failure::tee_is_not_supported,
+    official::one_paid_task,
+    official::a_block_every_second,
+    official::deal_made_while_the_pool_is_away,
+    restart::stopped_while_it_computes,
+    crash::victim,
+    crash::killed_in_a_bag,
 }

@@ -39,8 +39,9 @@ impl Config {
     /// The usual sockets, and this very program as helper: `<program> __run-bundle DIR`.
     #[must_use]
     pub fn new(choice: Choice, root_dir: PathBuf) -> Self {
-        let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-        let helper = vec![program.into(), "__run-bundle".into()];
+        // Names the running program even after its file was replaced.
+        let program = OsString::from("/proc/self/exe");
+        let helper = vec![program, "__run-bundle".into()];
         Self {
             choice,
             docker_host: None,

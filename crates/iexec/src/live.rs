@@ -1,6 +1,5 @@
 //! A running task for people: one live line per stage on a terminal, plain lines elsewhere,
 //! nothing with `--raw`. All on stderr.
-#![expect(clippy::print_stderr, reason = "this is where progress is shown")]
 
 use std::{
     io::IsTerminal,
@@ -10,6 +9,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::message::Stream;
 use sdk::watch::{Stage, Update};
+
+use crate::outcome::to_stderr;
 
 /// How often the elapsed time on the live line is redrawn.
 const REDRAW_PERIOD_MS: u64 = 100;
@@ -93,7 +94,7 @@ impl Live {
                 bar.reset_elapsed();
                 bar.set_message(self.stage.to_string());
             }
-            Sink::Lines => eprintln!("- {}", self.stage),
+            Sink::Lines => to_stderr(&format!("- {}", self.stage)),
             Sink::Silent => {}
         }
     }
@@ -133,7 +134,7 @@ impl Live {
     fn print(&self, line: &str) {
         match &self.sink {
             Sink::Terminal(bar) => bar.println(line),
-            Sink::Lines => eprintln!("{line}"),
+            Sink::Lines => to_stderr(line),
             Sink::Silent => {}
         }
     }

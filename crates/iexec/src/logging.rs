@@ -4,8 +4,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::env_vars;
 
-/// What is told unless `RUST_LOG` says otherwise: what somebody has to look at.
-const DEFAULT: &str = "warn";
+/// What is told unless `RUST_LOG` says otherwise: what somebody has to look at. The connection
+/// library calls every end of a connection an error; our own words say when it matters.
+const DEFAULT: &str = "warn,alloy_pubsub=off,alloy_transport_ws=off";
 
 /// Starts telling. A second start changes nothing.
 pub(crate) fn start() {

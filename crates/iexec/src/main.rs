@@ -3,7 +3,6 @@
 mod cli;
 mod commands;
 mod context;
-mod demo_image;
 mod early;
 mod env_vars;
 mod live;

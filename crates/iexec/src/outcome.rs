@@ -2,13 +2,12 @@
 //!
 //! stdout is data, stderr is conversation. With `--raw` success is one JSON line on stdout and
 //! failure one JSON line on stderr. Unlike upstream, what failed never exits with 0.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where output happens"
-)]
 
-use std::{error::Error as _, process::ExitCode};
+use std::{
+    error::Error as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -60,8 +59,8 @@ pub(crate) struct Failure {
     name: &'static str,
     message: String,
     hint: Option<String>,
-    /// Keys that `--raw` shows instead of `error`: a run that failed half-way.
-    partial: Option<Map<String, Value>>,
+    /// Keys that `--raw` shows before `error`: a run that failed half-way.
+    partial: Option<Box<Map<String, Value>>>,
 }
 
 impl Failure {
@@ -89,7 +88,7 @@ impl Failure {
 
     /// What `--raw` shows of the part that worked.
     pub(crate) fn partial(mut self, raw: Value) -> Self {
-        self.partial = raw.as_object().cloned();
+        self.partial = raw.as_object().cloned().map(Box::new);
         self
     }
 
@@ -97,14 +96,19 @@ impl Failure {
         if let Some(partial) = &self.partial {
             let mut line = Map::new();
             line.insert("ok".to_owned(), json!(false));
-            line.extend(partial.clone());
+            line.extend(partial.as_ref().clone());
+            line.insert("error".to_owned(), self.error());
             return Value::Object(line);
         }
+        json!({ "ok": false, "command": command, "error": self.error() })
+    }
+
+    fn error(&self) -> Value {
         let mut error = json!({ "name": self.name, "message": self.message });
         if let Some(hint) = &self.hint {
             error["hint"] = json!(hint);
         }
-        json!({ "ok": false, "command": command, "error": error })
+        error
     }
 }
 
@@ -171,29 +175,39 @@ fn print_report(is_raw: bool, report: Report) {
         let mut line = Map::new();
         line.insert("ok".to_owned(), json!(true));
         line.extend(report.raw.into_iter().filter(|(_, value)| !value.is_null()));
-        println!("{}", Value::Object(line));
+        to_stdout(&Value::Object(line).to_string());
         return;
     }
     if !report.message.is_empty() {
-        eprintln!("✔ {}", report.message);
+        to_stderr(&format!("✔ {}", report.message));
     }
     if let Some(data) = report.data {
-        println!("{}", data.trim_end());
+        to_stdout(data.trim_end());
     }
 }
 
 fn print_failure(name: &str, is_raw: bool, failure: &Failure) {
     if is_raw {
-        eprintln!("{}", failure.raw(name));
+        to_stderr(&failure.raw(name).to_string());
         return;
     }
-    eprintln!(
+    to_stderr(&format!(
         "✖ Command \"{name}\" failed with {}: {}",
         failure.name, failure.message
-    );
+    ));
     if let Some(hint) = &failure.hint {
-        eprintln!("  hint: {hint}");
+        to_stderr(&format!("  hint: {hint}"));
     }
+}
+
+/// One line of data. A reader that has gone away is no reason to fail.
+fn to_stdout(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// One line of conversation.
+pub(crate) fn to_stderr(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Help and version on stdout; everything else is wrong usage: on stderr, exit code 1.
@@ -210,7 +224,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 /// Something to tell while a command runs; nothing with `--raw`.
 pub(crate) fn note(is_raw: bool, text: &str) {
     if !is_raw {
-        eprintln!("ℹ {text}");
+        to_stderr(&format!("ℹ {text}"));
     }
 }
 
@@ -230,11 +244,15 @@ mod tests {
     #[test]
     fn a_raw_failure_has_the_official_shape() {
         let failure = Failure::new("no").named("ValidationError").hint("do x");
+        let error = r#"{"name":"ValidationError","message":"no","hint":"do x"}"#;
         assert_eq!(
             failure.raw("iexec app run").to_string(),
-            r#"{"ok":false,"command":"iexec app run","error":{"name":"ValidationError","message":"no","hint":"do x"}}"#
+            format!(r#"{{"ok":false,"command":"iexec app run","error":{error}}}"#)
         );
         let partial = Failure::new("x").partial(json!({ "deals": [] }));
-        assert_eq!(partial.raw("c").to_string(), r#"{"ok":false,"deals":[]}"#);
+        assert_eq!(
+            partial.raw("c").to_string(),
+            r#"{"ok":false,"deals":[],"error":{"name":"Error","message":"x"}}"#
+        );
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn confirm(question: &str) -> Result<(), Failure> {
 }
 
 fn unanswered(what: &str, option: &str) -> Failure {
-    Failure::new(format!("{what}, but there is no terminal to ask on"))
+    Failure::new(format!("no terminal to ask on: {what}"))
         .named("ExitPromptError")
         .hint(format!("use {option}"))
 }

@@ -40,6 +40,14 @@ fn entry(label: &str, width: usize, value: &Value, depth: usize, text: &mut Stri
     if is_nested {
         line(depth, label, text);
         write(value, depth + 1, text);
+    } else if let Some(lines) = value
+        .as_str()
+        .filter(|value| value.trim_end().contains('\n'))
+    {
+        line(depth, label, text);
+        lines
+            .lines()
+            .for_each(|content| line(depth + 1, content, text));
     } else {
         let shown = plain(value);
         line(depth, format!("{label:width$} {shown}").trim_end(), text);
@@ -48,7 +56,7 @@ fn entry(label: &str, width: usize, value: &Value, depth: usize, text: &mut Stri
 
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.trim_end().to_owned(),
         Value::Null => String::new(),
         Value::Array(_) => "(none)".to_owned(),
         Value::Object(_) => "{}".to_owned(),
@@ -70,7 +78,8 @@ mod tests {
 
     #[test]
     fn trees_are_indented_and_aligned() {
-        let value = json!({ "a": "x", "long": { "b": 1 }, "list": ["y", { "c": true }], "no": [] });
+        let list = json!(["y", { "c": true }]);
+        let value = json!({ "a": "x", "long": { "b": 1 }, "list": list, "no": [], "t": "1\n2\n" });
         let expected = "\
 a:    x
 long:
@@ -80,6 +89,9 @@ list:
   -
     c: true
 no:   (none)
+t:
+  1
+  2
 ";
         assert_eq!(tree(&value), expected);
     }

@@ -69,6 +69,11 @@ impl Live {
         self.lock().remove(&task);
     }
 
+    /// Ends every stream: the pool stops.
+    pub(crate) fn close(&self) {
+        self.lock().clear();
+    }
+
     pub(crate) fn publish(&self, notice: Notice) {
         let mut channels = self.lock();
         let (task, is_final) = (notice.task, notice.stage.is_final());
@@ -100,7 +105,10 @@ impl Live {
             Stream::Stderr => &mut tail.stderr,
         };
         kept.push_str(&text);
-        keep_end(kept, LOG_CHARS_MAX);
+        // Cutting is put off until it is worth it, so that appending stays cheap.
+        if kept.len() > 2 * LOG_CHARS_MAX {
+            keep_end(kept, LOG_CHARS_MAX);
+        }
         let _ = channel.sender.send(News::Log {
             worker,
             stream,
@@ -122,10 +130,9 @@ impl Channel {
     }
 }
 
-/// Cuts the beginning off until at most `chars` characters are left. Counting is put off until
-/// the text is twice as many bytes, so that appending stays cheap.
+/// Cuts the beginning off until at most `chars` characters are left.
 pub(crate) fn keep_end(text: &mut String, chars: usize) {
-    if text.len() <= chars * 2 {
+    if text.len() <= chars {
         return;
     }
     let start = text.char_indices().rev().nth(chars.saturating_sub(1));

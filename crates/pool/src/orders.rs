@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use chain::Actor;
+use alloy::sol_types::Eip712Domain;
+use chain::Wallet;
 use protocol::{
     Address, B256, U256,
     challenge::{Audience, Token},
@@ -63,7 +64,9 @@ impl Demand {
 /// Publishes the offers of one pool. Cheap clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
-    owner: Actor,
+    owner: Wallet,
+    domain: Eip712Domain,
+    chain_id: u64,
     workerpool: Address,
     market: String,
     offers: Vec<Offer>,
@@ -89,7 +92,12 @@ struct ChallengeAnswer {
 
 impl Publisher {
     /// None when there is nothing to publish or nowhere to publish it.
-    pub(crate) fn new(config: &Config, owner: Actor) -> Option<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        owner: Wallet,
+        domain: Eip712Domain,
+        chain_id: u64,
+    ) -> Option<Self> {
         let market = config
             .market_url
             .as_ref()
@@ -101,6 +109,8 @@ impl Publisher {
             .ok()?;
         Some(Self {
             owner,
+            domain,
+            chain_id,
             workerpool: config.workerpool,
             market: market.trim_end_matches('/').to_owned(),
             offers: config.offers.clone(),
@@ -149,11 +159,7 @@ impl Publisher {
         let query = format!(
             "/workerpoolorders?chainId={}&workerpool={:#x}&category={}&minTag={}&maxTag={}\
              &minVolume=1&pageSize={PAGE_ORDERS}",
-            self.chain_id(),
-            self.workerpool,
-            offer.category,
-            offer.tag,
-            offer.tag,
+            self.chain_id, self.workerpool, offer.category, offer.tag, offer.tag,
         );
         let page: Page = self.ask(self.http.get(self.url(&query))).await?;
         let ours = page
@@ -170,20 +176,17 @@ impl Publisher {
         let mut salt = B256::ZERO;
         rand::thread_rng().fill_bytes(salt.as_mut_slice());
         let order = order(self.workerpool, offer, salt);
-        let signed = self
-            .owner
-            .wallet()
-            .sign_order(order, self.owner.hub().domain())?;
-        let url = self.url(&format!("/workerpoolorders?chainId={}", self.chain_id()));
+        let signed = self.owner.sign_order(order, &self.domain)?;
+        let url = self.url(&format!("/workerpoolorders?chainId={}", self.chain_id));
         let request = self.http.post(url).json(&json!({ "order": signed }));
         let request = request.header("authorization", self.log_in().await?);
         self.ask::<Value>(request).await?;
-        Ok(signed.order.hash(self.owner.hub().domain()).to_string())
+        Ok(signed.order.hash(&self.domain).to_string())
     }
 
     async fn log_in(&self) -> Result<String, Error> {
         let address = self.owner.address();
-        let chain_id = self.chain_id();
+        let chain_id = self.chain_id;
         let query = format!("/challenge?chainId={chain_id}&address={address:#x}");
         let answer: ChallengeAnswer = self.ask(self.http.get(self.url(&query))).await?;
         let text = answer
@@ -194,7 +197,7 @@ impl Publisher {
         let hash = Audience::Market.hash(chain_id, text);
         let token = Token {
             hash,
-            signature: self.owner.wallet().sign_hash(hash)?,
+            signature: self.owner.sign_hash(hash)?,
             address,
         };
         Ok(token.to_string())
@@ -215,10 +218,6 @@ impl Publisher {
 
     fn url(&self, rest: &str) -> String {
         format!("{}{rest}", self.market)
-    }
-
-    fn chain_id(&self) -> u64 {
-        self.owner.hub().chain_id()
     }
 }
 
@@ -248,35 +247,4 @@ fn covers(order: &WorkerpoolOrder, offer: &Offer) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use protocol::Tag;
-
-    use super::*;
-
-    #[test]
-    fn an_offer_is_covered_by_an_equal_order_of_any_volume() {
-        let offer = Offer {
-            category: 1,
-            tag: Tag::TEE_TDX,
-            price: 5,
-            trust: 1,
-            volume: 10,
-        };
-        let open = order(Address::repeat_byte(1), &offer, B256::repeat_byte(2));
-        let used = WorkerpoolOrder {
-            volume: U256::from(3),
-            ..open.clone()
-        };
-        assert!(covers(&open, &offer) && covers(&used, &offer));
-        let dearer = Offer {
-            price: 6,
-            ..offer.clone()
-        };
-        assert!(!covers(&open, &dearer));
-        let restricted = WorkerpoolOrder {
-            requesterrestrict: Address::repeat_byte(3),
-            ..open
-        };
-        assert!(!covers(&restricted, &offer));
-    }
-}
+mod tests;

@@ -54,7 +54,8 @@ impl Service {
     /// # Errors
     /// [`Error::Database`] and [`Error::Migration`].
     pub async fn open(config: Config, owner: Actor) -> Result<Self, Error> {
-        let publisher = Publisher::new(&config, owner.clone());
+        let (hub, wallet) = (owner.hub(), owner.wallet().clone());
+        let publisher = Publisher::new(&config, wallet, hub.domain().clone(), hub.chain_id());
         Self::over(config, Arc::new(owner), publisher).await
     }
 
@@ -100,10 +101,13 @@ impl Service {
     /// [`Error::Database`] when something cannot be saved: going on would promise what a restart
     /// forgets.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        tokio::select! {
+        let live = self.live.clone();
+        let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             result = self.serve(shutdown.child_token()) => result,
-        }
+        };
+        live.close();
+        result
     }
 
     async fn serve(self, shutdown: CancellationToken) -> Result<(), Error> {

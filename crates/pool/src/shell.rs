@@ -22,7 +22,7 @@ use crate::{
     database::{Database, SavedLogs, Writes},
     ledger::Ledger,
     live::Live,
-    machine::{Command, Effect, Event, Hello, Machine, OnChain},
+    machine::{Command, Effect, Event, Hello, LOGS_KEPT_S, Machine, Notice, OnChain},
 };
 
 /// Inputs waiting for the loop: beyond it, connections are slowed down.
@@ -241,13 +241,38 @@ impl Shell {
                     logs,
                     purge_at,
                 }),
-                other => rest.push(other),
+                other => {
+                    writes.logs.extend(self.unreported_logs(&other));
+                    rest.push(other);
+                }
             }
         }
         round.effects = rest;
         let tasks = changed.into_iter().filter_map(|id| self.machine.task(id));
         writes.tasks = tasks.cloned().collect();
         writes
+    }
+
+    /// What a run wrote whose worker never got to report it: kept when the task ends.
+    fn unreported_logs(&self, effect: &Effect) -> Vec<SavedLogs> {
+        let Effect::Publish(Notice {
+            task: id, stage, ..
+        }) = effect
+        else {
+            return Vec::new();
+        };
+        let Some(task) = self.machine.task(*id).filter(|_| stage.is_final()) else {
+            return Vec::new();
+        };
+        let is_reported = |w: &Address| task.replicate(*w).is_some_and(|r| r.has_logs);
+        let tails = self.live.tails(*id).into_iter();
+        let saved = |(worker, logs)| SavedLogs {
+            task: *id,
+            worker,
+            logs,
+            purge_at: task.terms.final_deadline.saturating_add(LOGS_KEPT_S),
+        };
+        tails.filter(|(w, _)| !is_reported(w)).map(saved).collect()
     }
 
     fn act(&mut self, effects: Vec<Effect>) -> Vec<Input> {

@@ -143,7 +143,7 @@ pub enum Error {
     Unmatchable(Mismatch),
     /// The requester cannot pay.
     #[error("{0}")]
-    Insolvent(Shortfall),
+    Insolvent(Box<Shortfall>),
     /// The image named in `iexec.json` is not the one of the checksum beside it.
     #[error("image `{image}` has checksum {found}, but the app's checksum is {given}")]
     ChecksumDiffers {

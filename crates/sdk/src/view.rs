@@ -2,7 +2,7 @@
 
 use chain::AppInfo;
 use protocol::{
-    Address, TaskId,
+    Address, Tag, TaskId,
     deal::{Deadlines, Deal, Resource, Task, TaskStatus},
     link::ResultLink,
 };
@@ -54,6 +54,21 @@ fn resource(resource: &Resource) -> Value {
         "owner": resource.owner.to_checksum(None),
         "price": resource.price.to_string(),
     })
+}
+
+/// A tag in words, as `--tag` takes it: `none`, `tee,tdx`; hexadecimal where there is no word.
+pub fn tag_words(tag: Tag) -> String {
+    let names = ["tee", "scone", "gramine", "tdx", "gpu"];
+    let with = |words: &[&str]| Tag::parse(&words.join(",")).ok();
+    let worn: Vec<_> = names
+        .into_iter()
+        .filter(|name| with(&[name]).is_some_and(|one| tag.covers(one)))
+        .collect();
+    match (worn.is_empty(), with(&worn) == Some(tag)) {
+        (true, true) => "none".to_owned(),
+        (false, true) => worn.join(","),
+        (_, false) => tag.to_string(),
+    }
 }
 
 /// Whether a task's time is over without a result.
@@ -126,7 +141,7 @@ fn unset_task(deal: &Deal, task: TaskId, last: u64, now: u64) -> Value {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use protocol::{B256, Bytes, DealId, Tag, U256};
+    use protocol::{B256, Bytes, DealId, U256};
 
     use super::*;
 
@@ -195,6 +210,14 @@ pub(crate) mod tests {
             keys(watched_task(&sample_deal(), 7, None, 3000, 0)),
             "idx taskid dealid status statusName taskTimedOut"
         );
+    }
+
+    #[test]
+    fn tags_have_words() {
+        assert_eq!(tag_words(Tag::NONE), "none");
+        assert_eq!(tag_words(Tag::TEE_TDX), "tee,tdx");
+        let odd = Tag(B256::with_last_byte(0x80));
+        assert_eq!(tag_words(odd), odd.to_string());
     }
 
     #[test]

@@ -102,6 +102,7 @@ impl Jobs {
 
     /// Follows an order; one that is followed already changes nothing.
     pub(crate) fn follow(self: &Arc<Self>, order: Order) {
+        tracing::debug!(?order, "order");
         match order {
             Order::Run {
                 authorization,

@@ -36,8 +36,9 @@ use crate::{
 const CONTRIBUTE_TRIES_MAX: u32 = 3;
 /// Pause between them.
 const CONTRIBUTE_RETRY_MS: u64 = 1_000;
-/// How long a run may wait beside its category's time when that is tiny: container start-up.
-const RUN_MIN_S: u64 = 5;
+/// What a run gets when its category's time is tiny, for the container's start-up; well below the
+/// contribution deadline, 7 s, of the smallest category.
+const RUN_MIN_S: u64 = 3;
 
 /// What all replicates of a worker share.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ use rustix::process::{
 use rustix::thread::UnshareFlags;
 
 use super::bundle::{Bundle, Outcome, Plan};
-use super::root;
+use super::{complaint, root};
 
 /// The loopback is the first interface of every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -40,9 +40,16 @@ const LOOPBACK_INDEX: u32 = 1;
 #[must_use]
 pub fn run_bundle_main(dir: &Path) -> i32 {
     let bundle = Bundle(dir.to_owned());
-    let outcome = match run(&bundle) {
+    let complaints = bundle.path("complaints");
+    // Until the end of this process: who removes the directory waits for that.
+    let Ok(_lock) = lock(&bundle) else { return 1 };
+    let recorded = complaint::record(&complaints).map_err(said("complaints"));
+    let outcome = match recorded.and_then(|()| run(&bundle)) {
         Ok(code) => Outcome::Exited(code),
-        Err(reason) => Outcome::Failed(reason),
+        Err(reason) => Outcome::Failed(match complaint::first(&complaints) {
+            Some(cause) => format!("{reason} ({cause})"),
+            None => reason,
+        }),
     };
     let written = serde_json::to_vec(&outcome)
         .map_err(io::Error::from)
@@ -56,11 +63,15 @@ fn said<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> String {
     move |error| format!("{what}: {error}")
 }
 
+fn lock(bundle: &Bundle) -> Result<File> {
+    let lock = File::open(bundle.lock()).map_err(said("lock"))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(said("lock"))?;
+    Ok(lock)
+}
+
 fn run(bundle: &Bundle) -> Result<i64> {
     let plan = fs::read(bundle.plan()).map_err(said("plan"))?;
     let plan: Plan = serde_json::from_slice(&plan).map_err(said("plan"))?;
-    let lock = File::open(bundle.lock()).map_err(said("lock"))?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(said("lock"))?;
     separate(&plan)?;
     root::prepare(bundle, &plan).map_err(said("root file system"))?;
     let pid = start(bundle)?;

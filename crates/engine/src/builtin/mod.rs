@@ -7,6 +7,7 @@
 
 mod bundle;
 mod cgroup;
+mod complaint;
 mod config;
 mod helper;
 mod layer;

@@ -9,8 +9,7 @@ const SUBCOMMAND: &str = "__run-bundle";
 /// becomes the helper when called so.
 #[must_use]
 pub fn helper() -> Vec<OsString> {
-    let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-    vec![program.into(), SUBCOMMAND.into()]
+    vec!["/proc/self/exe".into(), SUBCOMMAND.into()]
 }
 
 /// Runs before `main`, because a test binary's `main` is not ours and starts threads at once.

@@ -30,7 +30,7 @@ pub struct TestImage {
     /// `USER`.
     pub user: String,
     busybox: Vec<u8>,
-    files: Vec<(String, String)>,
+    files: Vec<(String, Vec<u8>)>,
     links: Vec<(String, String)>,
 }
 
@@ -56,8 +56,8 @@ pub fn busybox() -> Result<TestImage, String> {
 impl TestImage {
     /// Adds a file, mode 0755, to make a program or to make this image unlike all others.
     #[must_use]
-    pub fn with_file(mut self, path: &str, content: &str) -> Self {
-        self.files.push((path.to_owned(), content.to_owned()));
+    pub fn with_file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.push((path.to_owned(), content.as_ref().to_vec()));
         self
     }
 
@@ -125,7 +125,7 @@ impl TestImage {
         top.file("etc/release", 0o644, b"top\n")?;
         top.file(".wh.gone", 0o644, b"")?;
         for (path, content) in &self.files {
-            top.file(path.trim_start_matches('/'), 0o755, content.as_bytes())?;
+            top.file(path.trim_start_matches('/'), 0o755, content)?;
         }
         for (path, target) in &self.links {
             top.link(path.trim_start_matches('/'), target)?;

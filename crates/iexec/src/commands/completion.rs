@@ -7,9 +7,8 @@ use crate::{cli::Cli, outcome::Report};
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  iexec completion bash > ~/.local/share/bash-completion/completions/iexec"
-)]
+#[command(after_help = "Example:\n  iexec completion bash > \
+    ~/.local/share/bash-completion/completions/iexec")]
 pub(crate) struct Args {
     /// Which shell
     shell: Shell,

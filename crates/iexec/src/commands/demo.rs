@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use crate::{
     commands::up,
     context::Context,
-    demo_image,
     outcome::{Failure, Report},
 };
 
@@ -148,10 +147,10 @@ impl Stage {
         let engine = engine::detect(&config)
             .await
             .map_err(|e| Failure::new(e.to_string()))?;
-        let archive = demo_image::archive()?;
-        let image = engine.import(archive.into(), demo_image::TAG).await;
+        let archive = ::demo::archive().map_err(|error| Failure::new(error.to_string()))?;
+        let image = engine.import(archive.into(), ::demo::TAG).await;
         image.map_err(|error| Failure::new(format!("the demo's image: {error}")))?;
-        Ok(demo_image::TAG.to_owned())
+        Ok(::demo::TAG.to_owned())
     }
 
     /// The tutorial's edit of iexec.json. Without a checksum, `app deploy` looks it up.

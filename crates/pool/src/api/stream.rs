@@ -79,7 +79,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// None as soon as the client is gone.
+    /// None as soon as the client is gone or the pool stops.
     async fn watch(self, id: String) -> Option<()> {
         let id = id.parse().ok()?;
         // First the subscription, then the history: nothing can fall between them.
@@ -94,6 +94,9 @@ impl Watcher {
             self.follow(&mut news, task.revision).await?;
         }
         let task = self.api.database.task(id).await.ok()??;
+        if !task.is_final() {
+            return None;
+        }
         self.send("end", end(&task)).await
     }
 

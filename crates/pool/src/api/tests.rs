@@ -417,6 +417,13 @@ async fn the_stream_tells_the_story_and_the_output_to_the_requester() {
         "{own}"
     );
     assert!(matches!(worker.order().await, Order::Abort { .. }));
+    let path = format!("/tasks/{task}/logs");
+    let (_, logs) = pool.get_with(&path, Some(&token)).await;
+    assert_eq!(
+        logs["computeLogsList"][0]["stdout"], "one\ntwo\n",
+        "kept without a report"
+    );
+    assert!(pool.stream(task, Some(&token)).await.contains("one\\ntwo"));
 }
 
 #[tokio::test]

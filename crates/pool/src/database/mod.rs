@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use protocol::{Address, TaskId, message::Logs};
+use protocol::{
+    Address, TaskId,
+    message::{LOG_CHARS_MAX, Logs},
+};
 use sqlx::{
     AnyConnection, AnyPool, Executor, Row,
     any::{AnyPoolOptions, AnyRow},
@@ -12,6 +15,7 @@ use sqlx::{
 
 use crate::{
     Error,
+    live::keep_end,
     machine::{Task, Terms},
 };
 
@@ -214,9 +218,11 @@ async fn save_logs(tx: &mut AnyConnection, saved: &SavedLogs) -> Result<(), Erro
     Ok(())
 }
 
-/// Postgres takes no NUL in a text.
+/// The end of an output; Postgres takes no NUL in a text.
 fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+    let mut end = text.replace('\0', "\u{fffd}");
+    keep_end(&mut end, LOG_CHARS_MAX);
+    end
 }
 
 fn integer(value: u64) -> i64 {

@@ -23,11 +23,50 @@ fn task(index: u64, stage: TaskStage) -> Task {
 #[tokio::test]
 async fn tasks_survive_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("pool.db").display());
+    tasks_survive(&format!(
+        "sqlite://{}",
+        folder.path().join("pool.db").display()
+    ))
+    .await;
+}
+
+/// Runs where `POOL_TEST_POSTGRES` names a server, e.g. `postgres://postgres@127.0.0.1`.
+#[tokio::test]
+async fn postgres_keeps_the_same() {
+    let Ok(server) = std::env::var("POOL_TEST_POSTGRES") else {
+        return;
+    };
+    sqlx::any::install_default_drivers();
+    let admin = AnyPool::connect(&format!("{server}/postgres"))
+        .await
+        .unwrap();
+    for (name, create, drop) in [
+        (
+            "pool_test_a",
+            "create database pool_test_a",
+            "drop database if exists pool_test_a",
+        ),
+        (
+            "pool_test_b",
+            "create database pool_test_b",
+            "drop database if exists pool_test_b",
+        ),
+    ] {
+        admin.execute(drop).await.unwrap();
+        admin.execute(create).await.unwrap();
+        let url = format!("{server}/{name}");
+        match name {
+            "pool_test_a" => tasks_survive(&url).await,
+            _ => logs_are_purged(&url).await,
+        }
+    }
+}
+
+async fn tasks_survive(url: &str) {
     let open = task(0, TaskStage::Running);
     let done = task(1, TaskStage::Completed);
     let failed = task(2, TaskStage::Failed);
-    let database = Database::open(&url).await.unwrap();
+    let database = Database::open(url).await.unwrap();
     let writes = Writes {
         deals: vec![open.terms.clone()],
         tasks: vec![open.clone(), done.clone(), failed.clone()],
@@ -36,7 +75,7 @@ async fn tasks_survive_in_a_file() {
     };
     database.save(&writes).await.unwrap();
     drop(database);
-    let database = Database::open(&url).await.unwrap();
+    let database = Database::open(url).await.unwrap();
     assert_eq!(database.cursor().await.unwrap(), Some(42));
     assert!(database.has_deal(DealId::repeat(7)).await.unwrap());
     assert!(!database.has_deal(DealId::repeat(8)).await.unwrap());
@@ -49,7 +88,11 @@ async fn tasks_survive_in_a_file() {
 
 #[tokio::test]
 async fn logs_are_kept_until_their_time() {
-    let database = Database::open("sqlite::memory:").await.unwrap();
+    logs_are_purged("sqlite::memory:").await;
+}
+
+async fn logs_are_purged(url: &str) {
+    let database = Database::open(url).await.unwrap();
     let (task, worker) = (TaskId::repeat(1), Address::repeat_byte(2));
     let logs = Logs {
         stdout: "a\0b".into(),

@@ -7,7 +7,7 @@ use protocol::{
 };
 
 use super::{
-    Command, Effect, Machine, REPLICATES_MAX, RETRY_SAME_WORKER_MS,
+    Command, Effect, LOSSES_MAX, Machine, REPLICATES_MAX, RETRY_SAME_WORKER_MS,
     task::{Failure, Task},
     timer::Timer,
 };
@@ -81,9 +81,13 @@ impl Machine {
         let Some(task) = self.tasks.get_mut(&id).filter(|t| !t.is_final()) else {
             return;
         };
-        task.failures += 1;
+        // An operator who stops a worker says nothing about the task.
+        match failure.cause {
+            Cause::AbortedByWorker => task.losses += 1,
+            _ => task.failures += 1,
+        }
         task.failure = Some(failure.clone());
-        if task.failures >= REPLICATES_MAX {
+        if task.failures >= REPLICATES_MAX || task.losses > LOSSES_MAX {
             let stages = [TaskStage::RunningFailed, TaskStage::Failed];
             return self.fail(id, &stages, failure.cause, failure.message, now);
         }

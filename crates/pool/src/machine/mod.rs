@@ -46,7 +46,7 @@ pub use worker::Worker;
 pub const INITIALIZE_BATCH_MAX: usize = 100;
 /// Attempts of a task that may fail for reasons that are not the app's.
 pub const REPLICATES_MAX: u32 = 3;
-/// Workers a task may lose: an app that takes its machine down must end somewhere.
+/// Workers a task may lose, or see stopped by their operators: an app that takes its machine down must end somewhere.
 pub const LOSSES_MAX: u32 = 10;
 /// How long a worker may be away before its tasks go to others.
 pub const WORKER_GRACE_MS: u64 = 3_000;
@@ -67,6 +67,9 @@ pub const CHECK_MS: u64 = 1_500;
 pub const UNCONFIRMED_MS_MAX: u64 = 60_000;
 /// How long a final task stays in memory: late reports bring its logs.
 pub const FINAL_KEPT_MS: u64 = 300_000;
+
+/// How long logs are kept after the final deadline (spec/pool-worker.md §1.1).
+pub const LOGS_KEPT_S: u64 = 3 * 24 * 3600;
 
 /// The whole state of a pool.
 #[derive(Debug, Default)]

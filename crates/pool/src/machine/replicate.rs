@@ -94,7 +94,14 @@ impl Replicate {
 
     /// The worker says that its result stands on chain; the chain may not have said so yet.
     pub fn is_done(&self) -> bool {
-        self.has(ContributeAndFinalizeDone) && !self.status().is_failure()
+        self.done_at().is_some()
+    }
+
+    /// Since when it says so.
+    pub fn done_at(&self) -> Option<u64> {
+        let says_so = |u: &&Update| matches!(u.status, ContributeAndFinalizeDone | Completed);
+        let done = self.attempt().find(says_so)?;
+        (!self.status().is_failure()).then_some(done.date)
     }
 
     /// The worker is told to be at it and the pool lost sight of it.
@@ -105,12 +112,6 @@ impl Replicate {
     /// Whether the present attempt has got to `status`.
     pub fn has(&self, status: ReplicateStatus) -> bool {
         self.attempt().any(|update| update.status == status)
-    }
-
-    /// When the present attempt got to `status`.
-    pub fn date_of(&self, status: ReplicateStatus) -> Option<u64> {
-        let mut updates = self.attempt();
-        updates.find(|u| u.status == status).map(|u| u.date)
     }
 
     fn attempt(&self) -> impl Iterator<Item = &Update> {

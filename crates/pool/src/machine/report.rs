@@ -3,12 +3,9 @@
 use protocol::{Address, Cause, TaskId, message::Report, status::ReplicateStatus};
 
 use super::{
-    CHECK_MS, Command, Effect, Machine, replicate::is_contributed_anyway, task::Failure,
-    timer::Timer,
+    CHECK_MS, Command, Effect, LOGS_KEPT_S, Machine, replicate::is_contributed_anyway,
+    task::Failure, timer::Timer,
 };
-
-/// How long logs are kept after the final deadline (spec/pool-worker.md §1.1).
-pub(super) const LOGS_KEPT_S: u64 = 3 * 24 * 3600;
 
 impl Machine {
     /// Every report is acknowledged, news or not: the worker must be able to forget it.

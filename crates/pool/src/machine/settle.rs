@@ -64,7 +64,7 @@ impl Machine {
         let Some(replicate) = self.replicate_mut(id, worker) else {
             return;
         };
-        let is_done = replicate.has(ContributeAndFinalizeDone);
+        let is_done = replicate.is_done();
         let is_completed = replicate.status() == Completed;
         if !is_done {
             self.push_step(id, worker, ContributeAndFinalizeDone, None, now);
@@ -118,10 +118,7 @@ impl Machine {
 
 /// Whose result it is: the chain's word, else the worker that said so, else the only one at it.
 fn winner(task: &Task) -> Option<Address> {
-    let said_so = task
-        .replicates
-        .iter()
-        .find(|r| r.has(ContributeAndFinalizeDone));
+    let said_so = task.replicates.iter().find(|r| r.is_done());
     let contributor = task.contributor.filter(|w| task.replicate(*w).is_some());
     contributor
         .or_else(|| said_so.map(|r| r.worker))

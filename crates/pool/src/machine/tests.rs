@@ -522,7 +522,16 @@ fn a_workers_word_is_believed_until_the_chain_has_had_its_time() {
     assert!(!pool.task(task).is_final(), "the chain decides");
     let effects = pool.pass(CHECK_MS);
     assert!(effects.contains(&Effect::Check(vec![task])));
-    pool.pass(UNCONFIRMED_MS_MAX);
     let effects = pool.pass(UNCONFIRMED_MS_MAX);
     assert_eq!(runs(&effects), [(BOB, 0)]);
+}
+
+#[test]
+fn workers_that_are_stopped_do_not_use_the_attempts_up() {
+    let (mut pool, task) = Pool::running();
+    for _ in 0..4 {
+        pool.report(ALICE, task, Aborted, Some(Cause::AbortedByWorker));
+        assert_eq!(runs(&pool.pass(RETRY_SAME_WORKER_MS)), [(ALICE, 0)]);
+    }
+    assert!(pool.machine.is_active(task, ALICE));
 }

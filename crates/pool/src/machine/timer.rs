@@ -76,11 +76,10 @@ impl Machine {
     /// Asks again and again while a worker's word stands alone, and stops believing it in the end.
     fn unconfirmed(&mut self, id: TaskId, now: u64) -> Option<TaskId> {
         let task = self.tasks.get(&id).filter(|task| !task.is_final())?;
-        let done = ReplicateStatus::ContributeAndFinalizeDone;
-        let (worker, since) = task.replicates.iter().find_map(|r| {
-            let date = r.is_done().then(|| r.date_of(done)).flatten()?;
-            Some((r.worker, date))
-        })?;
+        let (worker, since) = task
+            .replicates
+            .iter()
+            .find_map(|r| Some((r.worker, r.done_at()?)))?;
         if now.saturating_sub(since) > UNCONFIRMED_MS_MAX {
             let status = ReplicateStatus::ContributeAndFinalizeFailed;
             let message = "the chain never confirmed it".to_owned();

@@ -286,17 +286,17 @@ pub fn solvent(
     tasks: U256,
     account: &chain::Account,
     chain: &str,
-) -> Result<(), Shortfall> {
+) -> Result<(), Box<Shortfall>> {
     let needed = cost_per_task(orders).saturating_mul(tasks);
     match needed <= account.stake {
         true => Ok(()),
-        false => Err(Shortfall {
+        false => Err(Box::new(Shortfall {
             account: orders.request.order.requester,
             needed,
             present: account.stake,
             locked: account.locked,
             chain: chain.to_owned(),
-        }),
+        })),
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod plan;
+pub mod preflight;
 pub mod request;
 pub mod select;
 

@@ -15,6 +15,7 @@ use crate::{
         select::{self, Demand},
     },
     services::market::{self, Filter},
+    view::tag_words,
 };
 
 /// Tasks of `app run`.
@@ -119,17 +120,21 @@ async fn app_order(
         ..Filter::default()
     };
     let book = market::app_orders(client, &filter).await?;
+    let tag = tag_words(wishes.tag);
     select::cheapest(book.orders, |_| true).ok_or_else(|| Error::NoOrder {
         kind: "app",
-        reason: format!(
-            "nothing published for app {} with a tag within {}",
-            wishes.app, wishes.tag
-        ),
-        hint: format!(
-            "its owner {} can publish one with `iexec app publish {}`; a confidential app needs \
-             --tag tee,tdx",
-            info.owner, wishes.app
-        ),
+        reason: format!("nothing published for app {} with tag {tag}", wishes.app),
+        hint: match wishes.tag == Tag::NONE {
+            true => format!(
+                "its owner {} can publish one with `iexec app publish {}`; an app published with \
+                 a tag needs the same --tag",
+                info.owner, wishes.app
+            ),
+            false => format!(
+                "its owner {} can publish one with `iexec app publish {} --tag {tag}`",
+                info.owner, wishes.app
+            ),
+        },
     })
 }
 
@@ -247,8 +252,9 @@ fn nothing_to_run_on(wishes: &Wishes, tag: Tag) -> Error {
     Error::NoOrder {
         kind: "workerpool",
         reason: format!(
-            "{place} {category} with trust {} and tag {tag}",
-            wishes.trust
+            "{place} {category} with trust {} and tag {}",
+            wishes.trust,
+            tag_words(tag)
         ),
         hint: "see what is offered with `iexec orderbook workerpool`, and choose with \
                --workerpool, --category, --trust or --tag"

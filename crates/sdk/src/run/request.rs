@@ -207,7 +207,8 @@ mod tests {
         );
         assert_eq!(
             of(r#"{"iexec_input_files":"http://a,http://b"}"#),
-            r#"{"iexec_result_storage_provider":"ipfs","iexec_input_files":["http://a","http://b"]}"#
+            r#"{"iexec_result_storage_provider":"ipfs","iexec_input_files":["#.to_owned()
+                + r#""http://a","http://b"]}"#
         );
         let mut callback = Wishes::of(Address::ZERO);
         callback.callback = Address::repeat_byte(1);

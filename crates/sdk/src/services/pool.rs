@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn the_pools_events_are_read() {
-        let status = r#"{"replicateStatus":"APP_DOWNLOAD_FAILED","cause":"APP_IMAGE_DOWNLOAD_FAILED",
+        let status = r#"{"replicateStatus":"APP_DOWNLOAD_FAILED",
+            "cause":"APP_IMAGE_DOWNLOAD_FAILED",
             "worker":"0x0101010101010101010101010101010101010101","message":"no such image"}"#;
         let Some(PoolEvent::Status(status)) = event("status", status) else {
             panic!()
@@ -293,7 +294,8 @@ mod tests {
 
     #[test]
     fn the_latest_cause_is_found() {
-        let model = r#"{"currentStatus":"FAILED","dateStatusList":[{"status":"RECEIVED","date":"1"}],
+        let model = r#"{"currentStatus":"FAILED",
+            "dateStatusList":[{"status":"RECEIVED","date":"1"}],
             "replicates":[{"walletAddress":"0x0101010101010101010101010101010101010101",
             "currentStatus":"FAILED","appExitCode":3,"statusUpdateList":[
             {"status":"COMPUTE_FAILED","date":"2","cause":"APP_COMPUTE_FAILED","message":"exit 3"},

@@ -14,6 +14,9 @@ use crate::{
 /// The name under which a requester's Dropbox token is kept.
 pub const DROPBOX_TOKEN: &str = "iexec-result-dropbox-token";
 
+/// The name under which a beneficiary's public key for results is kept.
+pub const RESULT_ENCRYPTION_KEY: &str = "iexec-result-encryption-public-key";
+
 /// Whether `owner` has a `web2` secret called `name`.
 ///
 /// # Errors

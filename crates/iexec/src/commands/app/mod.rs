@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Take published orders of an app back
     Unpublish(unpublish::Args),
     /// Run an app
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// Run an app here, twice, in the worker's sandbox, and judge its result
     Test(test::Args),
 }

@@ -78,8 +78,8 @@ pub(crate) struct Args {
     /// Further parameters as JSON
     #[arg(long, value_name = "json", allow_hyphen_values = true)]
     params: Option<String>,
-    /// Accepted for compatibility
-    #[arg(long, hide = true)]
+    /// Do not ask the SMS for the secrets that the run needs
+    #[arg(long)]
     skip_preflight_check: bool,
 }
 
@@ -88,6 +88,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let found = wallets::find(context, &args.wallet)?;
     let client = context.client(args.chain.name()).await?;
     let wishes = args.wishes(context, &client)?;
+    if !args.skip_preflight_check {
+        run::preflight::check(&client, found.address()?, &wishes).await?;
+    }
     let wallet = found.unlock(&args.wallet)?;
     let actor = client.actor(wallet.clone());
     let plan = run::plan::prepare(&client, &actor, &wishes).await?;

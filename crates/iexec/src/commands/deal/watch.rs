@@ -102,16 +102,23 @@ pub(crate) fn failure(task: TaskId, outcome: &Outcome, chain: &Chain) -> Failure
         Outcome::TimedOut(_) => "reached its final deadline without a result",
         _ => "failed",
     };
-    let chain = &chain.name;
-    match why(outcome) {
-        Some(why) => Failure::new(format!("task {task} {what}: {why}")).hint(format!(
-            "{}; details: `iexec task debug {task} --logs --chain {chain}`",
-            why.cause.hint().replace("<taskid>", &task.to_string())
-        )),
-        None => Failure::new(format!("task {task} {what}")).hint(format!(
-            "details: `iexec task debug {task} --logs --chain {chain}`"
-        )),
-    }
+    let details = format!("iexec task debug {task} --logs --chain {}", chain.name);
+    let Some(why) = why(outcome) else {
+        let claim = format!("iexec task claim {task} --chain {}", chain.name);
+        return Failure::new(format!("task {task} {what}")).hint(match outcome {
+            Outcome::TimedOut(_) => format!("get the payment back with `{claim}`"),
+            _ => format!("see `{details}`"),
+        });
+    };
+    let hint = why.cause.hint();
+    let hint = match hint.contains("task debug") {
+        true => hint.replace("iexec task debug <taskid> --logs", &details),
+        false => format!(
+            "{}; see `{details}`",
+            hint.replace("<taskid>", &task.to_string())
+        ),
+    };
+    Failure::new(format!("task {task} {what}: {why}")).hint(hint)
 }
 
 impl Watched {

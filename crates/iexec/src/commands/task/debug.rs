@@ -85,11 +85,9 @@ async fn offchain(
     wallet: Option<&Wallet>,
 ) -> Result<Offchain, sdk::Error> {
     let url = compass::pool_url(client, workerpool).await?;
-    let url = url.ok_or_else(|| {
-        sdk::Error::invalid(
-            "workerpool",
-            format!("nobody knows the API of {workerpool}"),
-        )
+    let url = url.ok_or_else(|| sdk::Error::Configuration {
+        reason: format!("nobody knows the API of workerpool {workerpool}"),
+        hint: None,
     })?;
     let model = pool::task(client, &url, task).await?;
     let logs = match wallet {

@@ -1,25 +1,29 @@
-//! The demo's image: one layer with one static program, packed as `docker save` would.
+//! The demo's app and its image, built by the same cargo build: one layer with one static program,
+//! packed as `docker save` would, so that a first run needs no image download.
+
+use std::io;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::outcome::Failure;
-
 /// Its name in the local engine.
-pub(crate) const TAG: &str = "iexec-demo:1.0.0";
+pub const TAG: &str = "iexec-demo:1.0.0";
 /// Compiled by the build script; empty when that was impossible.
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hello"));
 
-/// The image as a tar that every engine can import.
-pub(crate) fn archive() -> Result<Vec<u8>, Failure> {
+/// The image as a tar that every engine can import. It greets its first argument.
+///
+/// # Errors
+/// `Unsupported` when this build has no app: the build script found no static C library.
+pub fn archive() -> io::Result<Vec<u8>> {
     if PROGRAM.is_empty() {
-        return Err(Failure::new("this build of iexec has no demo app")
-            .hint("install a static C library (Debian: libc6-dev) and build it again"));
+        let reason = "this build has no demo app: it needs a static C library (Debian: libc6-dev)";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
     }
-    pack().map_err(|error| Failure::new(format!("the demo's image: {error}")))
+    pack()
 }
 
-fn pack() -> std::io::Result<Vec<u8>> {
+fn pack() -> io::Result<Vec<u8>> {
     let layer = tar(&[("app/hello", PROGRAM, 0o755)])?;
     let config = serde_json::to_vec(&config(&layer))?;
     let name = format!("{:x}.json", Sha256::digest(&config));
@@ -46,12 +50,13 @@ fn config(layer: &[u8]) -> Value {
     })
 }
 
-fn tar(files: &[(&str, &[u8], u32)]) -> std::io::Result<Vec<u8>> {
+fn tar(files: &[(&str, &[u8], u32)]) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, content, mode) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(*mode);
+        (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
         tar.append_data(&mut header, name, *content)?;
     }
     tar.into_inner()

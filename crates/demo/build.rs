@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-const SOURCE: &str = "demo/hello.rs";
+const SOURCE: &str = "app/hello.rs";
 
 fn main() {
     println!("cargo:rerun-if-changed={SOURCE}");
