@@ -31,7 +31,7 @@ impl Image {
         let mut image = busybox().map_err(|reason| anyhow!(reason))?;
         image.entrypoint = vec!["/bin/sh".to_owned(), "/app.sh".to_owned()];
         image.cmd = Vec::new();
-        let image = image.with_file("/app.sh", &format!("{DECLARE}\n{script}\n"));
+        let image = image.with_file("/app.sh", format!("{DECLARE}\n{script}\n"));
         let name = format!("iexec-suite/{}:1", name.replace([':', '_'], "-"));
         let imported = engine.import(image.archive()?, &name).await?;
         let checksum = B256::from(imported.id.0);

@@ -51,7 +51,11 @@ impl Archive {
         if let Some(content) = self.0.get(path) {
             return Ok(sha256(content));
         }
-        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}/")
+        };
         let inside = self.0.iter().filter_map(|(name, content)| {
             let rest = name.strip_prefix(&prefix)?;
             let is_counted = !rest.contains('/') && !is_empty_log(name, content);
@@ -65,10 +69,18 @@ impl Archive {
     /// Fails unless the chain agreed on exactly this result.
     pub fn verify(&self, task: &Task) -> Result<()> {
         let digest = self.digest()?;
-        ensure!(task.result_digest == digest, "the chain says {}", task.result_digest);
+        ensure!(
+            task.result_digest == digest,
+            "the chain says {}",
+            task.result_digest
+        );
         let TaskId(id) = task.id;
         let hash = keccak256([id.0, digest.0].concat());
-        ensure!(task.consensus_value == hash, "consensus on {}", task.consensus_value);
+        ensure!(
+            task.consensus_value == hash,
+            "consensus on {}",
+            task.consensus_value
+        );
         Ok(())
     }
 }

@@ -53,7 +53,11 @@ impl Bench {
     pub async fn network(&self, workers: u32) -> Result<World> {
         let network = self.builder().workers(workers).start().await?;
         let cast = Cast::local(network.info(), network.engine().clone()).await?;
-        Ok(World { network, cast, prefixes: self.prefixes(workers) })
+        Ok(World {
+            network,
+            cast,
+            prefixes: self.prefixes(workers),
+        })
     }
 
     /// How the names of the workers' containers begin.
@@ -70,7 +74,9 @@ impl Bench {
 /// Prints what the roles log where `RUST_LOG` asks for it.
 pub fn show_log() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer();
     // Another test of this process may have been first.
     let _ = log.try_init();
 }
@@ -78,7 +84,10 @@ pub fn show_log() {
 /// A network as tests start it, in this process or in another one.
 pub fn builder(data_dir: &Path, choice: Choice) -> Builder {
     let helper = testing::helper();
-    Network::builder(data_dir).port(0).engine(choice).engine_helper(helper)
+    Network::builder(data_dir)
+        .port(0)
+        .engine(choice)
+        .engine_helper(helper)
 }
 
 /// A running network and everybody a deal needs.

@@ -60,6 +60,8 @@ pub struct Cast {
     pub hub: Hub,
     /// Market, pool and gateway.
     pub origin: String,
+    /// Asks there.
+    pub http: reqwest::Client,
     /// The workers' engine.
     pub engine: Arc<dyn Engine>,
     /// Deploys apps.
@@ -90,6 +92,7 @@ impl Cast {
             pool_owner,
             workerpool: info.workerpool,
             origin: info.pool.clone(),
+            http: reqwest::Client::new(),
             engine,
             hub,
         }
@@ -114,13 +117,28 @@ impl Cast {
             _ => self.pool_order(ask)?,
         };
         let none = Signed::none();
-        let matched = self.requester.match_orders(app, &none, &pool, request).await;
+        let matched = self
+            .requester
+            .match_orders(app, &none, &pool, request)
+            .await;
         let (id, volume, receipt) = matched?;
         let matched = Instant::now();
-        let deal = self.hub.deal(id).await?.context("the deal is not on chain")?;
-        ensure!(U256::from(deal.bot_size) == volume, "the event has another volume");
+        let deal = self
+            .hub
+            .deal(id)
+            .await?
+            .context("the deal is not on chain")?;
+        ensure!(
+            U256::from(deal.bot_size) == volume,
+            "the event has another volume"
+        );
         let tasks = deal.tasks().map(|(_, task)| task).collect();
-        Ok(Deal { id, tasks, block: receipt.block, matched })
+        Ok(Deal {
+            id,
+            tasks,
+            block: receipt.block,
+            matched,
+        })
     }
 
     /// The developer's offer.
@@ -135,7 +153,10 @@ impl Cast {
             requesterrestrict: Address::ZERO,
             salt: salt(),
         };
-        Ok(self.developer.wallet().sign_order(order, self.hub.domain())?)
+        Ok(self
+            .developer
+            .wallet()
+            .sign_order(order, self.hub.domain())?)
     }
 
     /// The requester's demand.
@@ -162,7 +183,10 @@ impl Cast {
             params: params.to_text(),
             salt: salt(),
         };
-        Ok(self.requester.wallet().sign_order(order, self.hub.domain())?)
+        Ok(self
+            .requester
+            .wallet()
+            .sign_order(order, self.hub.domain())?)
     }
 
     fn pool_order(&self, ask: &Ask) -> Result<Signed<WorkerpoolOrder>> {
@@ -189,7 +213,7 @@ impl Cast {
              &minTag={tag}&maxTag={tag}",
             self.origin, self.workerpool
         );
-        let answer: Value = reqwest::get(url).await?.json().await?;
+        let answer: Value = self.http.get(url).send().await?.json().await?;
         let order = answer["orders"][0]["order"].clone();
         serde_json::from_value(order).with_context(|| format!("no order in {answer}"))
     }
@@ -214,7 +238,7 @@ impl Cast {
     /// Follows every task of the deal to its end in the pool.
     pub async fn ended(&self, deal: &Deal) -> Result<Vec<PoolTask>> {
         let tasks = deal.tasks.iter();
-        try_join_all(tasks.map(|task| task::ended(&self.origin, *task))).await
+        try_join_all(tasks.map(|task| task::ended(&self.http, &self.origin, *task))).await
     }
 
     /// Follows a deal of one task.
@@ -226,19 +250,30 @@ impl Cast {
 
     /// The task on chain.
     pub async fn on_chain(&self, task: TaskId) -> Result<Task> {
-        self.hub.task(task).await?.context("the task is not on chain")
+        self.hub
+            .task(task)
+            .await?
+            .context("the task is not on chain")
     }
 
     /// Downloads a completed task's result and checks it against the chain.
     pub async fn result(&self, id: TaskId) -> Result<Archive> {
         let task = self.on_chain(id).await?;
-        ensure!(task.status == TaskStatus::Completed, "it is {:?}", task.status);
+        ensure!(
+            task.status == TaskStatus::Completed,
+            "it is {:?}",
+            task.status
+        );
         let link = std::str::from_utf8(&task.results)?;
         let cid = link
             .strip_prefix(r#"{ "storage": "ipfs", "location": "/ipfs/"#)
             .and_then(|rest| rest.strip_suffix(r#"" }"#))
             .with_context(|| format!("the result link is {link}"))?;
-        let answer = reqwest::get(format!("{}/ipfs/{cid}", self.origin)).await?;
+        let answer = self
+            .http
+            .get(format!("{}/ipfs/{cid}", self.origin))
+            .send()
+            .await?;
         let archive = Archive::unzip(&answer.error_for_status()?.bytes().await?)?;
         archive.verify(&task)?;
         Ok(archive)
@@ -248,7 +283,9 @@ impl Cast {
     pub async fn advance(&self, seconds: u64) -> Result<()> {
         use alloy::providers::Provider as _;
         let provider = self.hub.provider();
-        let _: Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await?;
+        let _: Value = provider
+            .raw_request("evm_increaseTime".into(), (seconds,))
+            .await?;
         let _: Value = provider.raw_request("evm_mine".into(), ()).await?;
         Ok(())
     }

@@ -16,7 +16,9 @@ impl FileServer {
     pub async fn start(files: &'static [(&str, &str)]) -> Result<Self> {
         let answer = move |Path(asked): Path<String>| async move {
             let found = files.iter().find(|(name, _)| *name == asked);
-            found.map(|(_, content)| *content).ok_or(StatusCode::NOT_FOUND)
+            found
+                .map(|(_, content)| *content)
+                .ok_or(StatusCode::NOT_FOUND)
         };
         let routes = Router::new().route("/files/{name}", get(answer));
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -1,5 +1,7 @@
 //! Measurements, each beside what it is compared to, in one run on one machine: machines differ,
-//! ratios less so. `cargo run --release -p iexec-bench`
+//! ratios less so.
+//!
+//! `cargo build --release -p iexec -p iexec-bench && target/release/iexec-bench`
 
 use std::process::ExitCode;
 

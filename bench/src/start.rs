@@ -52,15 +52,12 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The `iexec` of the same build as this program.
+/// The `iexec` built together with this program.
 fn program() -> anyhow::Result<PathBuf> {
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--package", "iexec"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "iexec does not build");
-    Ok(std::env::current_exe()?.with_file_name("iexec"))
+    let program = std::env::current_exe()?.with_file_name("iexec");
+    let build = "cargo build --release --package iexec --package iexec-bench";
+    ensure!(program.exists(), "there is no {}; build both: {build}", program.display());
+    Ok(program)
 }
 
 fn start(program: &Path, data: &Path) -> anyhow::Result<(Child, Duration)> {

@@ -62,6 +62,8 @@ impl Anvil {
     ///
     /// Fails when the npm package cannot be had ([`fetch`](super::fetch) first) or it dies.
     pub fn start(options: Options) -> Result<Self> {
+        // Its clients are made with whatever TLS the process has; another test may be first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut keeper = command(&binary()?, &options).spawn().context("start sh")?;
         let stdout = keeper.stdout.take().context("no stdout")?;
         let mut anvil = Self {

@@ -23,9 +23,8 @@ async fn told(cast: &Cast, deal: &Deal) -> Result<Vec<String>> {
     }
     let results = deal.tasks.iter().map(|task| cast.result(*task));
     let results = try_join_all(results).await?;
-    let index = |result: &iexec_tests::archive::Archive| {
-        result.text("result/index.txt").map(str::to_owned)
-    };
+    let index =
+        |result: &iexec_tests::archive::Archive| result.text("result/index.txt").map(str::to_owned);
     results.iter().map(index).collect()
 }
 
@@ -34,7 +33,10 @@ pub(crate) async fn three_tasks(bench: Bench) -> Result<()> {
     let cast = &world.cast;
     let app = Image::of_script(&cast.engine, bench.test, TELL_INDEX).await?;
     let app = app.deploy(&cast.developer).await?;
-    let ask = Ask { volume: 3, ..Ask::default() };
+    let ask = Ask {
+        volume: 3,
+        ..Ask::default()
+    };
     let deal = cast.deal(app, &ask).await?;
     let expected = ["0 from 0 of 3\n", "1 from 0 of 3\n", "2 from 0 of 3\n"];
     assert_eq!(told(cast, &deal).await?, expected);
@@ -47,13 +49,31 @@ pub(crate) async fn two_deals_of_one_request(bench: Bench) -> Result<()> {
     let cast = &world.cast;
     let app = Image::of_script(&cast.engine, bench.test, TELL_INDEX).await?;
     let app = app.deploy(&cast.developer).await?;
-    let all = Ask { volume: 3, ..Ask::default() };
+    let all = Ask {
+        volume: 3,
+        ..Ask::default()
+    };
     let request = cast.request_order(app, &all)?;
-    let one = cast.app_order(app, &Ask { volume: 1, ..all.clone() })?;
-    let rest = cast.app_order(app, &Ask { volume: 2, ..all.clone() })?;
+    let one = cast.app_order(
+        app,
+        &Ask {
+            volume: 1,
+            ..all.clone()
+        },
+    )?;
+    let rest = cast.app_order(
+        app,
+        &Ask {
+            volume: 2,
+            ..all.clone()
+        },
+    )?;
     let first = cast.match_orders(&one, &request, &all).await?;
     let second = cast.match_orders(&rest, &request, &all).await?;
     assert_eq!(told(cast, &first).await?, ["0 from 0 of 1\n"]);
-    assert_eq!(told(cast, &second).await?, ["1 from 1 of 2\n", "2 from 1 of 2\n"]);
+    assert_eq!(
+        told(cast, &second).await?,
+        ["1 from 1 of 2\n", "2 from 1 of 2\n"]
+    );
     world.stop().await
 }

@@ -1,6 +1,7 @@
 //! Tasks that fail: each ends, with the official cause where the requester looks for it.
 
 use anyhow::{Result, anyhow, ensure};
+use chain::Actor;
 use engine::{
     Choice,
     testing::{self, Registry, TestImage, busybox},
@@ -10,9 +11,10 @@ use iexec_tests::{
     bench::{Bench, World},
     cast::{Ask, Cast, Deal},
     files::FileServer,
-    task::PoolTask,
+    task::{self, PoolTask},
 };
 use protocol::{B256, Tag, deal::TaskStatus};
+use serde_json::json;
 
 /// The category whose tasks can be claimed after ten seconds.
 const QUICK: u64 = 5;
@@ -41,21 +43,62 @@ async fn fails(bench: Bench, script: &str, cause: &str, message: &str) -> Result
 
 pub(crate) async fn no_computed_json(bench: Bench) -> Result<()> {
     let cause = "DETERMINISM_HASH_NOT_FOUND";
-    fails(bench, "echo 1 > $IEXEC_OUT/result.txt", cause, "computed.json").await
+    fails(
+        bench,
+        "echo 1 > $IEXEC_OUT/result.txt",
+        cause,
+        "computed.json",
+    )
+    .await
 }
 
 pub(crate) async fn output_that_is_not_there(bench: Bench) -> Result<()> {
     let cause = "DETERMINISM_HASH_NOT_FOUND";
-    fails(bench, "declare_result /iexec_out/nothing", cause, "/iexec_out/nothing").await
+    fails(
+        bench,
+        "declare_result /iexec_out/nothing",
+        cause,
+        "/iexec_out/nothing",
+    )
+    .await
 }
 
+/// What the app said on its way out is for the requester, and for nobody else.
 pub(crate) async fn exit_code_1(bench: Bench) -> Result<()> {
-    fails(bench, "echo sorry >&2; exit 1", "APP_COMPUTE_FAILED", "exit code 1").await
+    let world = bench.network(1).await?;
+    let script = "echo begun; echo sorry >&2; exit 1";
+    let (deal, task) = run(&world, &bench, script, &Ask::default()).await?;
+    Cast::expect_end(&task, "FAILED", "APP_COMPUTE_FAILED")?;
+    ensure!(
+        task.message().contains("exit code 1"),
+        "`{}`",
+        task.message()
+    );
+    assert_eq!(task.0["replicates"][0]["appExitCode"], 1);
+    let cast = &world.cast;
+    let logs = async |reader: &Actor| {
+        task::logs(&cast.http, &cast.origin, reader.wallet(), deal.tasks[0]).await
+    };
+    let (status, said) = logs(&cast.requester).await?;
+    assert_eq!(status, 200);
+    let said = &said["computeLogsList"][0];
+    assert_eq!(
+        (&said["stdout"], &said["stderr"]),
+        (&json!("begun\n"), &json!("sorry\n"))
+    );
+    assert_eq!(logs(&cast.developer).await?.0, 403);
+    world.stop().await
 }
 
 pub(crate) async fn path_outside_of_the_output(bench: Bench) -> Result<()> {
     let cause = "POST_COMPUTE_RESULT_DIGEST_COMPUTATION_FAILED";
-    fails(bench, "declare_result /iexec_out/../etc/passwd", cause, "leaves /iexec_out").await
+    fails(
+        bench,
+        "declare_result /iexec_out/../etc/passwd",
+        cause,
+        "leaves /iexec_out",
+    )
+    .await
 }
 
 pub(crate) async fn link_out_of_the_output(bench: Bench) -> Result<()> {
@@ -71,7 +114,12 @@ pub(crate) async fn sleeper_is_stopped_and_claimed(bench: Bench) -> Result<()> {
     let cast = &world.cast;
     let payer = cast.requester.address();
     let before = cast.hub.account(payer).await?;
-    let ask = Ask { category: QUICK, pool_price: PRICE, app_price: 1, ..Ask::default() };
+    let ask = Ask {
+        category: QUICK,
+        pool_price: PRICE,
+        app_price: 1,
+        ..Ask::default()
+    };
     let (deal, task) = run(&world, &bench, "sleep 600", &ask).await?;
     Cast::expect_end(&task, "FAILED", "APP_COMPUTE_TIMEOUT")?;
     let locked = cast.hub.account(payer).await?.locked - before.locked;
@@ -79,7 +127,10 @@ pub(crate) async fn sleeper_is_stopped_and_claimed(bench: Bench) -> Result<()> {
     cast.advance(10).await?;
     cast.requester.claim(deal.tasks[0]).await?;
     assert_eq!(cast.hub.account(payer).await?, before);
-    assert_eq!(cast.on_chain(deal.tasks[0]).await?.status, TaskStatus::Failed);
+    assert_eq!(
+        cast.on_chain(deal.tasks[0]).await?.status,
+        TaskStatus::Failed
+    );
     world.stop().await
 }
 
@@ -93,7 +144,10 @@ async fn error_is_the_result(
     let task = world.cast.ended_one(deal).await?;
     Cast::expect_end(&task, "COMPLETED", cause)?;
     let result = world.cast.result(deal.tasks[0]).await?;
-    assert_eq!(result.names(), ["computed.json", "error.txt", "stderr.txt", "stdout.txt"]);
+    assert_eq!(
+        result.names(),
+        ["computed.json", "error.txt", "stderr.txt", "stdout.txt"]
+    );
     let expected = format!(
         "[IEXEC] Errors occurred while computing the task \
          [error:{status}, causes:[WorkflowError[cause={cause}, message=]]]"
@@ -108,12 +162,20 @@ pub(crate) async fn input_file_404(bench: Bench) -> Result<()> {
     let files = FileServer::start(&[]).await?;
     let image = Image::of_script(&cast.engine, bench.test, "exit 0").await?;
     let url = files.url("missing.txt");
-    let ask = Ask { input_files: Some(vec![url.clone()]), ..Ask::default() };
-    let deal = cast.deal(image.deploy(&cast.developer).await?, &ask).await?;
+    let ask = Ask {
+        input_files: Some(vec![url.clone()]),
+        ..Ask::default()
+    };
+    let deal = cast
+        .deal(image.deploy(&cast.developer).await?, &ask)
+        .await?;
     let cause = "INPUT_FILES_DOWNLOAD_FAILED";
     let task = error_is_the_result(&world, &deal, "DATA_DOWNLOAD_FAILED", cause).await?;
     let message = task.message();
-    ensure!(message.contains(&url) && message.contains("404"), "`{message}`");
+    ensure!(
+        message.contains(&url) && message.contains("404"),
+        "`{message}`"
+    );
     world.stop().await
 }
 
@@ -126,8 +188,14 @@ async fn registry(bench: &Bench, image: &TestImage) -> Result<Option<(Registry, 
             return Ok(None);
         }
     };
-    let (name, digest) = registry.push(image, "suite/app:1").await.map_err(|e| anyhow!(e))?;
-    let image = Image { name: name.to_string(), checksum: B256::from(digest.0) };
+    let (name, digest) = registry
+        .push(image, "suite/app:1")
+        .await
+        .map_err(|e| anyhow!(e))?;
+    let image = Image {
+        name: name.to_string(),
+        checksum: B256::from(digest.0),
+    };
     Ok(Some((registry, image)))
 }
 
@@ -149,8 +217,14 @@ pub(crate) async fn only_the_pinned_image_runs(bench: Bench) -> Result<()> {
     let world = bench.network(1).await?;
     let cast = &world.cast;
     let cause = "APP_IMAGE_DOWNLOAD_FAILED";
-    let other_digest = Image { checksum: B256::repeat_byte(7), ..image.clone() };
-    let missing = Image { name: image.name.replace("/app:", "/nobody:"), ..other_digest.clone() };
+    let other_digest = Image {
+        checksum: B256::repeat_byte(7),
+        ..image.clone()
+    };
+    let missing = Image {
+        name: image.name.replace("/app:", "/nobody:"),
+        ..other_digest.clone()
+    };
     for wrong in [missing, other_digest] {
         let app = wrong.deploy(&cast.developer).await?;
         let deal = cast.deal(app, &Ask::default()).await?;
@@ -180,7 +254,10 @@ pub(crate) async fn nobody_to_run_it(bench: Bench) -> Result<()> {
 
 pub(crate) async fn tee_is_not_supported(bench: Bench) -> Result<()> {
     let world = bench.network(1).await?;
-    let ask = Ask { tag: Tag::TEE_TDX, ..Ask::default() };
+    let ask = Ask {
+        tag: Tag::TEE_TDX,
+        ..Ask::default()
+    };
     let (_, task) = run(&world, &bench, "exit 0", &ask).await?;
     Cast::expect_end(&task, "FAILED", "TEE_NOT_SUPPORTED")?;
     world.stop().await

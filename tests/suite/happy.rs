@@ -27,14 +27,23 @@ echo hello > "$IEXEC_OUT/result.txt"
 declare_result "$IEXEC_OUT/result.txt"
 "#;
 
-const FILES: &[(&str, &str)] = &[("file-A.txt", "content of A"), ("file-B.zip", "content of B")];
+const FILES: &[(&str, &str)] = &[
+    ("file-A.txt", "content of A"),
+    ("file-B.zip", "content of B"),
+];
 
 /// How long it took to see the tasks completed on chain, for whoever reads the test's output.
-#[expect(clippy::print_stdout, reason = "the reader of the test's output is the audience")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the reader of the test's output is the audience"
+)]
 async fn print_latency(bench: &Bench, cast: &Cast, deal: &Deal) -> Result<()> {
     cast.completed(deal, deal.tasks.len()).await?;
     let ms = deal.matched.elapsed().as_millis();
-    println!("latency: {}: {ms} ms from the deal to COMPLETED", bench.test);
+    println!(
+        "latency: {}: {ms} ms from the deal to COMPLETED",
+        bench.test
+    );
     Ok(())
 }
 
@@ -53,8 +62,17 @@ pub(crate) async fn one_task(bench: Bench) -> Result<()> {
     print_latency(&bench, cast, &deal).await?;
     Cast::expect_end(&cast.ended_one(&deal).await?, "COMPLETED", "")?;
     let result = cast.result(deal.tasks[0]).await?;
-    let tree = ["computed.json", "env.txt", "inputs/1", "inputs/2", "result.txt"];
-    let tree: Vec<_> = tree.into_iter().chain(["stderr.txt", "stdout.txt"]).collect();
+    let tree = [
+        "computed.json",
+        "env.txt",
+        "inputs/1",
+        "inputs/2",
+        "result.txt",
+    ];
+    let tree: Vec<_> = tree
+        .into_iter()
+        .chain(["stderr.txt", "stdout.txt"])
+        .collect();
     assert_eq!(result.names(), tree);
     let args = "3 arguments\n<dostuff>\n<--with-option>\n<two words>\n";
     assert_eq!(result.text("stdout.txt")?, args);
@@ -75,7 +93,17 @@ pub(crate) async fn whole_output_folder(bench: Bench) -> Result<()> {
     let deal = cast.deal(app, &Ask::default()).await?;
     Cast::expect_end(&cast.ended_one(&deal).await?, "COMPLETED", "")?;
     let result = cast.result(deal.tasks[0]).await?;
-    assert_eq!(result.names(), ["a", "b", "computed.json", "stderr.txt", "stdout.txt", "sub/x"]);
+    assert_eq!(
+        result.names(),
+        [
+            "a",
+            "b",
+            "computed.json",
+            "stderr.txt",
+            "stdout.txt",
+            "sub/x"
+        ]
+    );
     world.stop().await
 }
 

@@ -33,7 +33,9 @@ struct Foreign {
 async fn funded(official: &Official) -> Result<Wallet> {
     let wallet = Wallet::random();
     let gas = U256::from(GAS_WEI);
-    official.fund(wallet.address(), gas, U256::from(RLC_NRLC)).await?;
+    official
+        .fund(wallet.address(), gas, U256::from(RLC_NRLC))
+        .await?;
     Ok(wallet)
 }
 
@@ -69,9 +71,9 @@ impl Foreign {
         Ok(())
     }
 
-    async fn network(&self, bench: &Bench) -> Result<Network> {
+    async fn network(&self, bench: &Bench, rpc_url: String) -> Result<Network> {
         let external = External {
-            rpc_url: self.anvil.ws_url(),
+            rpc_url,
             http_url: self.anvil.http_url(),
             hub: self.official.hub,
             pool_owner: self.pool_owner.clone(),
@@ -90,7 +92,11 @@ impl Foreign {
     async fn stakes(&self) -> Result<[u64; 3]> {
         let hub = self.hub().await?;
         let mut stakes = [0; 3];
-        for (stake, wallet) in stakes.iter_mut().zip([&self.requester, &self.developer, &self.worker]) {
+        for (stake, wallet) in
+            stakes
+                .iter_mut()
+                .zip([&self.requester, &self.developer, &self.worker])
+        {
             *stake = hub.account(wallet.address()).await?.stake.to();
         }
         Ok(stakes)
@@ -102,7 +108,11 @@ const SCRIPT: &str = "echo official > $IEXEC_OUT/x; declare_result /iexec_out/x"
 async fn paid_deal(bench: &Bench, cast: &Cast) -> Result<Deal> {
     let image = Image::of_script(&cast.engine, bench.test, SCRIPT).await?;
     let app = image.deploy(&cast.developer).await?;
-    let ask = Ask { app_price: APP_PRICE, pool_price: POOL_PRICE, ..Ask::default() };
+    let ask = Ask {
+        app_price: APP_PRICE,
+        pool_price: POOL_PRICE,
+        ..Ask::default()
+    };
     cast.deal(app, &ask).await
 }
 
@@ -120,7 +130,7 @@ pub(crate) async fn one_paid_task(bench: Bench) -> Result<()> {
     let Some(foreign) = Foreign::new(&bench).await? else {
         return Ok(());
     };
-    let network = foreign.network(&bench).await?;
+    let network = foreign.network(&bench, foreign.anvil.ws_url()).await?;
     let cast = foreign.cast(network.info(), network.engine()).await?;
     let deal = paid_deal(&bench, &cast).await?;
     check(&foreign, &cast, &deal).await?;
@@ -128,13 +138,13 @@ pub(crate) async fn one_paid_task(bench: Bench) -> Result<()> {
     Ok(())
 }
 
-/// As on public chains: transactions wait for their block.
+/// As on public chains: transactions wait for their block, and nothing is pushed over HTTP.
 pub(crate) async fn a_block_every_second(bench: Bench) -> Result<()> {
     let Some(foreign) = Foreign::new(&bench).await? else {
         return Ok(());
     };
     foreign.anvil.mine_every(1).await?;
-    let network = foreign.network(&bench).await?;
+    let network = foreign.network(&bench, foreign.anvil.http_url()).await?;
     let cast = foreign.cast(network.info(), network.engine()).await?;
     let deal = paid_deal(&bench, &cast).await?;
     check(&foreign, &cast, &deal).await?;
@@ -146,12 +156,12 @@ pub(crate) async fn deal_made_while_the_pool_is_away(bench: Bench) -> Result<()>
     let Some(foreign) = Foreign::new(&bench).await? else {
         return Ok(());
     };
-    let network = foreign.network(&bench).await?;
+    let network = foreign.network(&bench, foreign.anvil.ws_url()).await?;
     let cast = foreign.cast(network.info(), network.engine()).await?;
     network.stop().await;
     let deal = paid_deal(&bench, &cast).await?;
 
-    let network = foreign.network(&bench).await?;
+    let network = foreign.network(&bench, foreign.anvil.ws_url()).await?;
     let cast = foreign.cast(network.info(), network.engine()).await?;
     check(&foreign, &cast, &deal).await?;
     network.stop().await;

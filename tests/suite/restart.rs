@@ -15,7 +15,13 @@ pub(crate) async fn stopped_while_it_computes(bench: Bench) -> Result<()> {
     let app = Image::of_script(&world.cast.engine, bench.test, SLOW).await?;
     let app = app.deploy(&world.cast.developer).await?;
     let deal = world.cast.deal(app, &Ask::default()).await?;
-    task::reached(&world.cast.origin, deal.tasks[0], "COMPUTING").await?;
+    task::reached(
+        &world.cast.http,
+        &world.cast.origin,
+        deal.tasks[0],
+        "COMPUTING",
+    )
+    .await?;
     world.stop().await?;
 
     let world = bench.network(1).await?;

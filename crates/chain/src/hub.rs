@@ -195,10 +195,17 @@ impl Hub {
     /// # Errors
     /// [`Error::Unreachable`].
     pub async fn now(&self) -> Result<u64, Error> {
-        let latest = self.0.provider.get_block_by_number(BlockNumberOrTag::Latest);
-        let block = latest.await.map_err(|e| Error::from_transport("eth_getBlockByNumber", e))?;
+        let latest = self
+            .0
+            .provider
+            .get_block_by_number(BlockNumberOrTag::Latest);
+        let block = latest
+            .await
+            .map_err(|e| Error::from_transport("eth_getBlockByNumber", e))?;
         let chain = block.map(|b| b.header.timestamp).unwrap_or_default();
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Ok(chain.max(wall.as_secs()))
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Live {
     sink: Sink,
     stage: Stage,
     since: Instant,
+    /// When the deal was matched.
+    start: Instant,
     /// Lines that are not complete yet: standard output, standard error.
     partial: [String; 2],
 }
@@ -46,6 +48,7 @@ impl Live {
             sink,
             stage: Stage::Matched,
             since: Instant::now(),
+            start: Instant::now(),
             partial: Default::default(),
         };
         live.announce();
@@ -94,7 +97,10 @@ impl Live {
                 bar.reset_elapsed();
                 bar.set_message(self.stage.to_string());
             }
-            Sink::Lines => to_stderr(&format!("- {}", self.stage)),
+            Sink::Lines => {
+                let seconds = self.start.elapsed().as_secs_f64();
+                to_stderr(&format!("- {} (at {seconds:.1} s)", self.stage));
+            }
             Sink::Silent => {}
         }
     }

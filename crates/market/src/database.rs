@@ -53,6 +53,11 @@ impl Database {
         migrator().run(&pool).await.map_err(Error::Migration)?;
         Ok(Self { pool })
     }
+
+    /// Ends all connections, so that the file can be opened again at once.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
 }
 
 /// A write-ahead log synced at checkpoints survives the death of the process at any point.

@@ -111,6 +111,12 @@ impl Service {
     /// # Errors
     /// [`Error::Database`] if the cursor cannot be read. Later failures are retried.
     pub async fn run(self, hub: chain::Hub, shutdown: CancellationToken) -> Result<(), Error> {
+        let ended = self.follow(hub, shutdown).await;
+        self.market.database.close().await;
+        ended
+    }
+
+    async fn follow(&self, hub: chain::Hub, shutdown: CancellationToken) -> Result<(), Error> {
         let mut events = hub.events(self.market.cursor().await?);
         loop {
             let batch = tokio::select! {

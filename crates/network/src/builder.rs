@@ -303,13 +303,19 @@ pub const LOCK_FILE: &str = "lock";
 const KEPT: [&str; 2] = [LOCK_FILE, "engine"];
 
 fn forget(data_dir: &Path) -> Result<(), Error> {
-    for entry in fs::read_dir(data_dir).map_err(Error::at(data_dir))?.flatten() {
+    for entry in fs::read_dir(data_dir)
+        .map_err(Error::at(data_dir))?
+        .flatten()
+    {
         let path = entry.path();
         if KEPT.iter().any(|name| entry.file_name() == *name) {
             continue;
         }
-        let removed =
-            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let removed = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
         removed.map_err(Error::at(path))?;
     }
     Ok(())
@@ -327,7 +333,9 @@ fn lock(data_dir: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => {
             let id = std::process::id().to_string();
-            file.set_len(0).and_then(|()| file.write_all(id.as_bytes())).map_err(Error::at(&path))?;
+            file.set_len(0)
+                .and_then(|()| file.write_all(id.as_bytes()))
+                .map_err(Error::at(&path))?;
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => Err(Error::Running(data_dir.to_owned())),

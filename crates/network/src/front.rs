@@ -2,12 +2,11 @@
 //! answer before the services that talk to it can be made.
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{Router, extract::Request};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -37,7 +36,7 @@ impl Front {
     ) -> JoinHandle<()> {
         let routes = move |request: Request| {
             let router = self.current();
-            async move { Ok::<Response, Infallible>(router.oneshot(request).await?) }
+            async move { router.oneshot(request).await }
         };
         let service = tower::service_fn(routes);
         let app = Router::new().fallback_service(service);

@@ -66,8 +66,14 @@ impl Plan<'_> {
         let (market, store, secrets, pool) = (market?, store?, secrets?, pool?);
         let compass = compass::router(chain_id, self.workerpool, self.origin.to_owned());
         // The market and the chain answer browsers by rules of their own.
-        let open = store.router().merge(secrets.router()).merge(pool.router()).merge(compass);
-        let router = market.router().merge(open.layer(CorsLayer::very_permissive()));
+        let open = store
+            .router()
+            .merge(secrets.router())
+            .merge(pool.router())
+            .merge(compass);
+        let router = market
+            .router()
+            .merge(open.layer(CorsLayer::very_permissive()));
         Ok(Services {
             market,
             pool,
@@ -160,8 +166,9 @@ impl Plan<'_> {
     /// Waits until every offer is on the market and every worker is logged in.
     pub(crate) async fn wait_ready(&self, offers: usize) -> Result<(), Error> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(READY_WAIT_S);
+        let http = reqwest::Client::new();
         loop {
-            let (published, online) = tokio::join!(self.published(), self.online());
+            let (published, online) = tokio::join!(self.published(&http), self.online(&http));
             if published >= offers && online >= self.workers.len() {
                 return Ok(());
             }
@@ -178,21 +185,21 @@ impl Plan<'_> {
         }
     }
 
-    async fn published(&self) -> usize {
+    async fn published(&self, http: &reqwest::Client) -> usize {
         let (chain, pool) = (self.hub.chain_id(), self.workerpool);
         let path = format!("/workerpoolorders?chainId={chain}&workerpool={pool}&minTrust=0");
-        let answer = self.get(&path).await;
+        let answer = self.get(http, &path).await;
         answer["count"].as_u64().unwrap_or_default() as usize
     }
 
-    async fn online(&self) -> usize {
-        let answer = self.get("/workers").await;
+    async fn online(&self, http: &reqwest::Client) -> usize {
+        let answer = self.get(http, "/workers").await;
         let workers = answer.as_array().or_else(|| answer["workers"].as_array());
         workers.map(Vec::len).unwrap_or_default()
     }
 
-    async fn get(&self, path: &str) -> serde_json::Value {
-        let Ok(answer) = reqwest::get(format!("{}{path}", self.origin)).await else {
+    async fn get(&self, http: &reqwest::Client, path: &str) -> serde_json::Value {
+        let Ok(answer) = http.get(format!("{}{path}", self.origin)).send().await else {
             return serde_json::Value::Null;
         };
         answer.json().await.unwrap_or_default()

@@ -101,12 +101,13 @@ impl Service {
     /// [`Error::Database`] when something cannot be saved: going on would promise what a restart
     /// forgets.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let live = self.live.clone();
+        let (live, database) = (self.live.clone(), self.database.clone());
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             result = self.serve(shutdown.child_token()) => result,
         };
         live.close();
+        database.close().await;
         result
     }
 

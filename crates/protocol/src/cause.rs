@@ -56,7 +56,8 @@ causes! {
         "nothing to do: the first contribution counts";
     ConsensusReached "CONSENSUS_REACHED" "the other workers agreed on another result"
         "make the deterministic output depend on the inputs only; `iexec app test` checks it";
-    ChainReceiptNotValid "CHAIN_RECEIPT_NOT_VALID" "the worker's transaction was not mined as expected"
+    ChainReceiptNotValid "CHAIN_RECEIPT_NOT_VALID"
+        "the worker's transaction was not mined as expected"
         "nothing to change in the app; run it again";
     AppImageDownloadFailed "APP_IMAGE_DOWNLOAD_FAILED"
         "the app's image could not be pulled with the digest that stands on chain"
@@ -80,7 +81,8 @@ causes! {
     ResultDigestComputationFailed "POST_COMPUTE_RESULT_DIGEST_COMPUTATION_FAILED"
         "the digest of the deterministic output could not be computed"
         "deterministic-output-path must name a file or folder inside IEXEC_OUT";
-    OutFolderZipFailed "POST_COMPUTE_OUT_FOLDER_ZIP_FAILED" "the output folder could not be archived"
+    OutFolderZipFailed "POST_COMPUTE_OUT_FOLDER_ZIP_FAILED"
+        "the output folder could not be archived"
         "write regular files only, within the size limit of the worker";
     TooLongResultFileName "POST_COMPUTE_TOO_LONG_RESULT_FILE_NAME"
         "a file name in IEXEC_OUT is longer than 31 characters"

@@ -56,10 +56,15 @@ impl Audience {
     /// The typed data that clients expect; `chainId` is text, as upstream.
     pub fn typed_data(self, chain_id: u64, challenge: &str) -> Value {
         let field = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+        let domain = [
+            ("name", "string"),
+            ("version", "string"),
+            ("chainId", "uint256"),
+        ]
+        .map(|(name, kind)| field(name, kind));
         json!({
             "types": {
-                "EIP712Domain":
-                    [field("name", "string"), field("version", "string"), field("chainId", "uint256")],
+                "EIP712Domain": domain,
                 "Challenge": [field("challenge", "string")],
             },
             "domain":

@@ -8,7 +8,7 @@ const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqr
 /// The bytes for the contract. A CIDv1 stays text, because the binary form would lose its codec
 /// and so name other content (an official bug that we do not copy).
 pub fn encode(text: &str) -> Vec<u8> {
-    let hash = text.strip_prefix("/ipfs/").and_then(|cid| decode58(cid));
+    let hash = text.strip_prefix("/ipfs/").and_then(decode58);
     match hash {
         Some(hash) if hash.len() == MULTIHASH_LEN && hash.starts_with(&[0x12, 0x20]) => {
             [&CODE[..], &[MULTIHASH_LEN as u8], &hash].concat()

@@ -79,7 +79,10 @@ fn write(out: &Path, archive: &Path, files: &[PathBuf]) -> io::Result<()> {
 /// The reader's, or an archive that is none.
 pub fn names(archive: impl io::Read + io::Seek) -> io::Result<Vec<String>> {
     let zip = zip::ZipArchive::new(archive)?;
-    let names: Result<Vec<_>, _> = zip.file_names().map(|n| n.map(|n| n.into_owned())).collect();
+    let names: Result<Vec<_>, _> = zip
+        .file_names()
+        .map(|n| n.map(|n| n.into_owned()))
+        .collect();
     let mut names = names?;
     names.sort();
     Ok(names)

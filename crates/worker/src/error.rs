@@ -17,6 +17,9 @@ pub enum Error {
     /// The engine did not let us clean up what an earlier process left.
     #[error("failed to remove old containers")]
     Engine(#[from] engine::Error),
+    /// There can be no HTTP client on this machine.
+    #[error("failed to make an HTTP client")]
+    HttpClient(#[source] reqwest::Error),
     /// The pool's URL is none.
     #[error("`{0}` is not a pool URL")]
     PoolUrl(String),

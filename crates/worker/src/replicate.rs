@@ -46,6 +46,7 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) actor: Actor,
     pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Context {
@@ -88,6 +89,10 @@ fn at(status: Status) -> impl FnOnce(Failure) -> (Status, Failure) {
     move |failure| (status, failure)
 }
 
+fn aborted() -> (Status, Failure) {
+    (Status::Aborted, Failure::plain(Cause::AbortedByWorker))
+}
+
 impl Replicate<'_> {
     fn task(&self) -> TaskId {
         self.authorization.chain_task_id
@@ -110,15 +115,7 @@ impl Replicate<'_> {
 
     /// Runs to the end; what happened is told through the voice.
     pub(crate) async fn run(self) {
-        let cancelled = self.cancel.clone();
-        let ended = tokio::select! {
-            ended = self.steps() => ended,
-            () = cancelled.cancelled() => {
-                let failure = Failure::plain(Cause::AbortedByWorker);
-                Err((Status::Aborted, failure))
-            }
-        };
-        match ended {
+        match self.steps().await {
             Ok(()) => self.say(Status::Completed),
             Err((status, failure)) => {
                 tracing::warn!(task = %self.task(), status = %status.name(), %failure, "failed");
@@ -127,21 +124,43 @@ impl Replicate<'_> {
         }
     }
 
+    /// Gives a step up when the task is aborted. Only the container is not dropped like that: the
+    /// engine ends it, and we wait until it is gone.
+    async fn unless_aborted<T>(&self, step: impl Future<Output = Step<T>>) -> Step<T> {
+        tokio::select! {
+            ended = step => ended,
+            () = self.cancel.cancelled() => Err(aborted()),
+        }
+    }
+
     async fn steps(&self) -> Step<()> {
         self.say(Status::Starting);
+        let (facts, folders) = self.unless_aborted(self.prepare()).await?;
+        self.say(Status::Started);
+        let downloaded = self.download(&facts, &folders);
+        if let Some((image, names)) = self.unless_aborted(downloaded).await? {
+            self.say(Status::Computing);
+            self.execute(&facts, &folders, image, names).await?;
+        }
+        self.unless_aborted(self.deliver(&facts, &folders)).await
+    }
+
+    async fn prepare(&self) -> Step<(Facts, Folders)> {
         let facts = self.facts().await.map_err(at(Status::StartFailed))?;
         let root = self.context.config.data_dir.join(self.task().to_string());
         let folders = Folders::create(&root)
             .map_err(|e| Failure::from_error(Cause::Unknown, &e))
             .map_err(at(Status::StartFailed))?;
-        self.say(Status::Started);
-        self.compute(&facts, &folders).await?;
+        Ok((facts, folders))
+    }
+
+    async fn deliver(&self, facts: &Facts, folders: &Folders) -> Step<()> {
         let outcome = output::read_outcome(&folders.output(), facts.deal.has_callback());
         let outcome = outcome.map_err(at(Status::ContributeFailed))?;
-        self.wait_active(&facts)
+        self.wait_active(facts)
             .await
             .map_err(at(Status::ContributeFailed))?;
-        let link = self.publish(&facts, &folders).await?;
+        let link = self.publish(facts, folders).await?;
         self.contribute(&outcome, &link).await
     }
 
@@ -198,13 +217,18 @@ impl Replicate<'_> {
         }
     }
 
-    /// Image, inputs, container. A download that fails becomes the result itself.
-    async fn compute(&self, facts: &Facts, folders: &Folders) -> Step<()> {
+    /// Image and inputs; none when a download failed, which becomes the result itself.
+    async fn download(
+        &self,
+        facts: &Facts,
+        folders: &Folders,
+    ) -> Step<Option<(Image, Vec<String>)>> {
         self.say(Status::AppDownloading);
         let image = match self.pull(&facts.app).await {
             Ok(image) => image,
             Err(failure) => {
-                return self.contribute_error(Status::AppDownloadFailed, &failure, folders);
+                self.contribute_error(Status::AppDownloadFailed, &failure, folders)?;
+                return Ok(None);
             }
         };
         self.say(Status::AppDownloaded);
@@ -212,14 +236,12 @@ impl Replicate<'_> {
         let names = match self.fetch(facts, folders).await {
             Ok(names) => names,
             Err(failure) => {
-                return self.contribute_error(Status::DataDownloadFailed, &failure, folders);
+                self.contribute_error(Status::DataDownloadFailed, &failure, folders)?;
+                return Ok(None);
             }
         };
         self.say(Status::DataDownloaded);
-        self.say(Status::Computing);
-        self.execute(facts, folders, image, names)
-            .await
-            .map_err(at(Status::ComputeFailed))
+        Ok(Some((image, names)))
     }
 
     fn contribute_error(&self, status: Status, failure: &Failure, folders: &Folders) -> Step<()> {
@@ -278,7 +300,7 @@ impl Replicate<'_> {
         folders: &Folders,
         image: Image,
         names: Vec<String>,
-    ) -> Result<(), Failure> {
+    ) -> Step<()> {
         let config = &self.context.config;
         let run = Run {
             name: format!("{}{}", self.context.container_prefix(), self.task()),
@@ -299,14 +321,18 @@ impl Replicate<'_> {
         };
         let engine = self.context.engine.as_ref();
         let ran = sandbox::run(engine, folders, run, on_log, self.cancel.clone()).await;
-        match ran {
+        if self.cancel.is_cancelled() {
+            return Err(aborted());
+        }
+        let judged = match ran {
             Ok(ran) => self.judge(ran, folders),
             Err(error) => {
                 let failure = Failure::from_error(Cause::AppComputeFailed, &error);
                 self.say_computed(Status::ComputeFailed, None, Logs::default(), Some(&failure));
                 Err(failure)
             }
-        }
+        };
+        judged.map_err(at(Status::ComputeFailed))
     }
 
     /// An app that failed but wrote `computed.json` has a result all the same, as on the official
@@ -377,7 +403,8 @@ impl Replicate<'_> {
             archive::pack(&folders.output(), &folders.archive())?;
             let wallet = self.context.actor.wallet();
             let archive = folders.archive();
-            upload::upload(&self.result_proxy, wallet, &self.authorization, &archive).await
+            let (http, to) = (&self.context.http, &self.result_proxy);
+            upload::upload(http, to, wallet, &self.authorization, &archive).await
         };
         let link = ResultLink::ipfs(&link.await.map_err(failed)?);
         let mut report = Report::new(self.task(), Status::ResultUploaded);

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Error, jobs::Jobs, replicate::Context};
+use crate::{Config, Error, jobs::Jobs, replicate::Context, upload};
 
 /// First pause before dialling again; short, because the usual reason is a restart of the pool.
 const REDIAL_MIN_MS: u64 = 100;
@@ -39,18 +39,20 @@ impl Service {
     /// A worker with this configuration, wallet and engine.
     ///
     /// # Errors
-    /// [`Error::DataDir`] when task folders cannot be made.
+    /// [`Error::DataDir`] when task folders cannot be made, [`Error::HttpClient`].
     pub fn new(config: Config, actor: Actor, engine: Arc<dyn Engine>) -> Result<Self, Error> {
         let in_dir = |source| Error::DataDir {
             path: config.data_dir.clone(),
             source,
         };
         std::fs::create_dir_all(&config.data_dir).map_err(in_dir)?;
+        let http = upload::client().map_err(Error::HttpClient)?;
         Ok(Self {
             context: Arc::new(Context {
                 config,
                 actor,
                 engine,
+                http,
             }),
         })
     }

@@ -22,11 +22,22 @@ struct Stored {
     cid: String,
 }
 
+/// A client for all uploads: making one costs more than a small upload.
+///
+/// # Errors
+/// The system's, when there are no root certificates.
+pub(crate) fn client() -> reqwest::Result<Client> {
+    Client::builder()
+        .timeout(Duration::from_secs(TIMEOUT_S))
+        .build()
+}
+
 /// Uploads `archive` and returns its CID.
 ///
 /// # Errors
 /// [`Cause::ResultLinkMissing`] with the store's last answer.
 pub(crate) async fn upload(
+    client: &Client,
     store: &str,
     wallet: &Wallet,
     authorization: &Authorization,
@@ -35,7 +46,7 @@ pub(crate) async fn upload(
     let mut pause = Duration::from_millis(RETRY_MS);
     let mut attempt = 1;
     loop {
-        match upload_once(store, wallet, authorization, archive).await {
+        match upload_once(client, store, wallet, authorization, archive).await {
             Ok(cid) => return Ok(cid),
             Err(reason) if attempt == TRIES_MAX => {
                 return Err(Failure::new(Cause::ResultLinkMissing, reason));
@@ -49,17 +60,14 @@ pub(crate) async fn upload(
 }
 
 async fn upload_once(
+    client: &Client,
     store: &str,
     wallet: &Wallet,
     authorization: &Authorization,
     archive: &Path,
 ) -> Result<String, String> {
-    let client = Client::builder()
-        .timeout(Duration::from_secs(TIMEOUT_S))
-        .build();
-    let client = client.map_err(|e| e.to_string())?;
     let store = store.trim_end_matches('/');
-    let token = token(&client, store, wallet, authorization).await?;
+    let token = token(client, store, wallet, authorization).await?;
     let file = tokio::fs::File::open(archive)
         .await
         .map_err(|e| e.to_string())?;

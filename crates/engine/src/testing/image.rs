@@ -57,7 +57,8 @@ impl TestImage {
     /// Adds a file, mode 0755, to make a program or to make this image unlike all others.
     #[must_use]
     pub fn with_file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
-        self.files.push((path.to_owned(), content.as_ref().to_vec()));
+        self.files
+            .push((path.to_owned(), content.as_ref().to_vec()));
         self
     }
 

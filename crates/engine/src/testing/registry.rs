@@ -1,30 +1,27 @@
 //! A real registry on this machine's loopback.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use oci_client::client::{Config, ImageLayer};
 use oci_client::manifest::OciImageManifest;
 use oci_client::secrets::RegistryAuth;
+use tempfile::TempDir;
 
 use super::image::TestImage;
 use super::install::ensure;
 use crate::{Digest, ImageRef, registry};
 
-const CONFIG: &str = "version: 0.1
-storage:
-  inmemory: {}
-http:
-  addr: 127.0.0.1:0
-";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// Debian's `docker-registry` in memory on a port of its own, gone when dropped.
+/// Debian's `docker-registry` on a port of its own, gone with its images when dropped.
 #[derive(Debug)]
 pub struct Registry {
     process: Child,
     address: String,
+    _folder: TempDir,
 }
 
 impl Registry {
@@ -34,6 +31,7 @@ impl Registry {
     /// A sentence saying what to do.
     pub fn start() -> Result<Self, String> {
         let program = ensure("/usr/bin/docker-registry", "docker-registry")?;
+        let folder = TempDir::new().map_err(|error| error.to_string())?;
         let mut process = Command::new(program)
             .args(["serve", "/dev/stdin"])
             .stdin(Stdio::piped())
@@ -44,7 +42,7 @@ impl Registry {
         let written = process
             .stdin
             .take()
-            .map(|mut stdin| stdin.write_all(CONFIG.as_bytes()));
+            .map(|mut stdin| stdin.write_all(config(folder.path()).as_bytes()));
         written
             .transpose()
             .map_err(|error| format!("docker-registry: {error}"))?;
@@ -60,7 +58,11 @@ impl Registry {
         // Reads on, or the registry would stop at a full pipe; ends with the process.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         match address {
-            Some(address) => Ok(Self { process, address }),
+            Some(address) => Ok(Self {
+                process,
+                address,
+                _folder: folder,
+            }),
             None => {
                 let _ = process.kill();
                 let _ = process.wait();
@@ -120,4 +122,18 @@ fn address_in(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("listening on ")?;
     let end = rest.find(|c: char| c == '"' || c == ',' || c.is_whitespace())?;
     Some(rest[..end].to_owned())
+}
+
+/// On disk: what it keeps in memory, it copies again for every few bytes that come.
+fn config(folder: &Path) -> String {
+    format!(
+        "version: 0.1
+storage:
+  filesystem:
+    rootdirectory: {}
+http:
+  addr: 127.0.0.1:0
+",
+        folder.display()
+    )
 }

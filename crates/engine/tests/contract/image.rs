@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::World;
 
 fn unique(world: &World) -> engine::testing::TestImage {
-    world.busybox().with_file("/unique", &world.name())
+    world.busybox().with_file("/unique", world.name())
 }
 
 pub(crate) async fn imported_image_is_pinned_by_its_id(world: &World) {

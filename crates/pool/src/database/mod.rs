@@ -82,6 +82,11 @@ impl Database {
         Ok(Self(pool))
     }
 
+    /// Lets go of the file: another process may open it at once.
+    pub(crate) async fn close(&self) {
+        self.0.close().await;
+    }
+
     pub(crate) async fn save(&self, writes: &Writes) -> Result<(), Error> {
         let mut tx = self.0.begin().await?;
         for terms in &writes.deals {

@@ -46,7 +46,8 @@ pub use worker::Worker;
 pub const INITIALIZE_BATCH_MAX: usize = 100;
 /// Attempts of a task that may fail for reasons that are not the app's.
 pub const REPLICATES_MAX: u32 = 3;
-/// Workers a task may lose, or see stopped by their operators: an app that takes its machine down must end somewhere.
+/// Workers a task may lose, or see stopped by their operators: an app that takes its machine down
+/// must end somewhere.
 pub const LOSSES_MAX: u32 = 10;
 /// How long a worker may be away before its tasks go to others.
 pub const WORKER_GRACE_MS: u64 = 3_000;

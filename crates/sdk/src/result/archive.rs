@@ -10,8 +10,6 @@ use zip::ZipArchive;
 const ENTRIES_MAX: usize = 100_000;
 /// Bytes that may come out of one archive, all entries together: against zip bombs.
 const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
-/// Bytes of computed.json.
-const COMPUTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// An archive in memory.
@@ -78,15 +76,15 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The content of a small file.
-    pub(super) fn content(&mut self, member: &Member) -> Result<Vec<u8>, String> {
+    /// The content of a file of at most `max` bytes.
+    pub(super) fn content(&mut self, member: &Member, max: u64) -> Result<Vec<u8>, String> {
         let entry = self.zip.by_index(member.index).map_err(|e| e.to_string())?;
         let mut content = Vec::new();
         entry
-            .take(COMPUTED_BYTES_MAX + 1)
+            .take(max + 1)
             .read_to_end(&mut content)
             .map_err(|e| e.to_string())?;
-        match content.len() as u64 <= COMPUTED_BYTES_MAX {
+        match content.len() as u64 <= max {
             true => Ok(content),
             false => Err(format!("`{}` is too large", member.path.join("/"))),
         }

@@ -1,6 +1,7 @@
 //! Result archives: fetching one, and proving that it is what the workers agreed on.
 
 mod archive;
+mod decrypt;
 mod verify;
 
 use protocol::{
@@ -10,6 +11,7 @@ use protocol::{
 
 use crate::{Client, Error, error::Api, http::Call};
 
+pub use decrypt::decrypt;
 pub use verify::{Proof, verify};
 
 /// Bytes of an archive: the limit of the official client's decryption (spec/client.md §4.8).

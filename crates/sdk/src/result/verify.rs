@@ -15,12 +15,16 @@ use crate::Error;
 pub enum Proof {
     /// The archive holds exactly what the workers agreed on.
     Verified,
+    /// As verified, but what they agreed on is that the app could not run (`error.txt`).
+    FailureReport,
     /// The archive is encrypted for the beneficiary: decrypt it first.
     Encrypted,
 }
 
 /// The entry that only encrypted archives have (spec/client.md §4.8).
-const ENCRYPTED_PAYLOAD: &str = "iexec_out.zip.aes";
+pub(super) const ENCRYPTED_PAYLOAD: &str = "iexec_out.zip.aes";
+/// Bytes of computed.json.
+const COMPUTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Compares `archive` with the consensus on chain.
 ///
@@ -39,6 +43,7 @@ pub fn verify(archive: &[u8], deal: &Deal, task: &Task) -> Result<Proof, Error> 
             && (task.result_digest.is_zero() || task.result_digest == *digest)
     };
     match candidates.iter().any(agreed) {
+        true if is_failure_report(&mut archive, &members) => Ok(Proof::FailureReport),
         true => Ok(Proof::Verified),
         false => Err(unverified(format!(
             "its digest is {}, the chain says {}",
@@ -58,7 +63,7 @@ fn digests(
     has_callback: bool,
 ) -> Result<Vec<B256>, String> {
     let file = at_root(members, computed::FILE_NAME).ok_or("it has no computed.json")?;
-    let content = archive.content(file)?;
+    let content = archive.content(file, COMPUTED_BYTES_MAX)?;
     let computed = ComputedFile::parse(&content).map_err(|e| format!("computed.json: {e}"))?;
     if has_callback {
         let data = computed
@@ -97,7 +102,20 @@ fn digests(
     ])
 }
 
-fn at_root<'a>(members: &'a [Member], name: &str) -> Option<&'a Member> {
+/// Whether the worker wrote the result in place of an app that could not start.
+fn is_failure_report(archive: &mut Archive<'_>, members: &[Member]) -> bool {
+    let mut content = |name| {
+        archive
+            .content(at_root(members, name)?, COMPUTED_BYTES_MAX)
+            .ok()
+    };
+    let names_it = content(computed::FILE_NAME)
+        .and_then(|json| ComputedFile::parse(&json).ok())
+        .is_some_and(|file| file.relative_path() == Ok(vec![computed::ERROR_FILE]));
+    names_it && content(computed::ERROR_FILE).is_some_and(|text| text.starts_with(b"[IEXEC] "))
+}
+
+pub(super) fn at_root<'a>(members: &'a [Member], name: &str) -> Option<&'a Member> {
     members.iter().find(|member| member.path == [name])
 }
 
@@ -210,6 +228,19 @@ mod tests {
         let archive = zip(&[("computed.json", r#"{"callback-data":"0x0102"}"#)]);
         assert!(verify(&archive, &deal, &agreed_on(digest::callback(&[1, 2]))).is_ok());
         assert!(verify(&archive, &deal, &agreed_on(digest::callback(&[1]))).is_err());
+    }
+
+    #[test]
+    fn a_report_of_a_failure_is_told_apart() {
+        let cause = protocol::Cause::InputFilesDownloadFailed;
+        let text = computed::error_text("DATA_DOWNLOAD_FAILED", cause);
+        let computed = names("/iexec_out/error.txt");
+        let task = agreed_on(digest::file(text.as_bytes()));
+        let archive = zip(&[("computed.json", &computed), ("error.txt", &text)]);
+        assert_eq!(
+            verify(&archive, &sample_deal(), &task).unwrap(),
+            Proof::FailureReport
+        );
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::{
 const OPEN_TRIES_MAX: u32 = 20;
 /// Between two tries when no block comes in the meantime.
 const OPEN_RETRY_MS: u64 = 500;
+/// How long the pool may take to tell the rest once the chain says that the task is completed: the
+/// end of the output, and whether the result is only the report of a failed download.
+const CATCH_UP_MS: u64 = 3_000;
 /// Failed reads of the chain in a row before the watch gives up.
 const CHAIN_ERRORS_MAX: u32 = 10;
 
@@ -63,16 +66,21 @@ pub async fn task(
     loop {
         heads.borrow_and_update();
         match client.hub().task(id).await {
-            Ok(task) => tracker
-                .on_chain(task.map(|task| task.status))
-                .into_iter()
-                .for_each(&mut show),
+            Ok(task) => {
+                errors = 0;
+                let status = task.map(|task| task.status);
+                if status == Some(TaskStatus::Completed) {
+                    pool.catch_up(&mut tracker, &mut show).await;
+                }
+                tracker.on_chain(status).into_iter().for_each(&mut show);
+            }
             Err(error) if errors >= CHAIN_ERRORS_MAX => {
                 return Err(Error::chain("read the task")(error));
             }
             Err(_) => errors += 1,
         }
-        // until the next head, only the pool can tell anything new
+        // until the next head, only the pool can tell anything new; while it is silent, the chain
+        // is asked too: it may be gone as well
         loop {
             if let Some(outcome) = tracker.outcome() {
                 return Ok(outcome.clone());
@@ -88,7 +96,7 @@ pub async fn task(
                         break;
                     }
                 }
-                () = sleep(Duration::from_millis(OPEN_RETRY_MS)), if pool.is_worth_trying() => {}
+                () = sleep(Duration::from_millis(OPEN_RETRY_MS)), if pool.is_worth_trying() => break,
                 () = sleep_until(deadline) => {
                     let status = client.hub().task(id).await.ok().flatten().map(|t| t.status);
                     tracker.on_chain(status.filter(|status| *status != TaskStatus::Unset));
@@ -114,7 +122,10 @@ impl Pool<'_> {
     async fn locate(&mut self, deal: &Deal) {
         let url = compass::pool_url(self.client, deal.workerpool.pointer).await;
         self.url = url.ok().flatten();
-        if let (Some(url), Some(wallet)) = (&self.url, self.wallet) {
+    }
+
+    async fn login(&mut self) {
+        if let (None, Some(url), Some(wallet)) = (&self.token, &self.url, self.wallet) {
             self.token = pool::token(self.client, url, wallet).await.ok();
         }
     }
@@ -128,14 +139,33 @@ impl Pool<'_> {
             return;
         }
         self.tries += 1;
+        self.login().await;
         let url = self.url.as_deref().unwrap_or_default();
         match pool::stream(self.client, url, self.id, self.token.as_deref()).await {
             Ok(events) => {
                 tracker.on_reconnect();
                 self.events = Some(Box::pin(events));
             }
-            Err(error) => tracing::debug!(%error, "no live stream yet"),
+            Err(error) => {
+                tracing::debug!(%error, "no live stream yet");
+                // a pool that was started again does not know its tokens any more
+                self.token = None;
+            }
         }
+    }
+
+    /// Hears the pool out, for a moment.
+    async fn catch_up(&mut self, tracker: &mut Tracker, show: &mut impl FnMut(Update)) {
+        let rest = async {
+            self.open(tracker).await;
+            while self.events.is_some() {
+                match self.next().await {
+                    Some(PoolEvent::End) | None => return,
+                    Some(event) => tracker.on_pool(event).into_iter().for_each(&mut *show),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(CATCH_UP_MS), rest).await;
     }
 
     /// The next event, none when the stream broke off; pending while there is no stream.

@@ -28,6 +28,9 @@ pub struct Tracker {
     shown: HashMap<Stream_, usize>,
     /// Characters to pass over after a reconnection, when the pool repeats the past.
     repeated: HashMap<Stream_, usize>,
+    /// A worker contributes its report of a failed download: the task completes on chain although
+    /// the app never ran (spec/pool-worker.md §2.9).
+    not_run: Option<Failure>,
     failures_seen: HashSet<(Option<Address>, Option<String>)>,
 }
 
@@ -43,6 +46,7 @@ impl Default for Tracker {
             speaker: None,
             shown: HashMap::new(),
             repeated: HashMap::new(),
+            not_run: None,
             failures_seen: HashSet::new(),
         }
     }
@@ -77,7 +81,11 @@ impl Tracker {
             TaskStatus::Active => self.advance(Stage::Initialized),
             TaskStatus::Revealing => self.advance(Stage::Revealing),
             TaskStatus::Completed => {
-                self.outcome.get_or_insert(Outcome::Completed);
+                let ended = match self.not_run.take() {
+                    Some(failure) => Outcome::Failed(Some(failure)),
+                    None => Outcome::Completed,
+                };
+                self.outcome.get_or_insert(ended);
                 self.advance(Stage::Finalized)
             }
             TaskStatus::Failed => {
@@ -127,6 +135,7 @@ impl Tracker {
     }
 
     fn on_replicate(&mut self, step: ReplicateStatus, status: &StatusEvent) -> Vec<Update> {
+        use ReplicateStatus::{AppDownloadFailed, Computing, DataDownloadFailed};
         if step.is_failure() || status.cause.is_some() {
             let cause = status.cause.unwrap_or(Cause::Unknown);
             let failure = Failure {
@@ -134,6 +143,9 @@ impl Tracker {
                 message: status.message.clone(),
             };
             self.failure = Some(failure.clone());
+            if matches!(step, AppDownloadFailed | DataDownloadFailed) {
+                self.not_run = Some(failure.clone());
+            }
             if !self
                 .failures_seen
                 .insert((status.worker, status.date.clone()))
@@ -151,6 +163,9 @@ impl Tracker {
                 worker: status.worker,
                 failure,
             }];
+        }
+        if step == Computing {
+            self.not_run = None;
         }
         match stage_of(step) {
             Some(stage) => self.advance(stage),
@@ -313,6 +328,27 @@ mod tests {
             failure.to_string(),
             "APP_COMPUTE_FAILED: the app ended with an exit code other than 0 (exit code 3)"
         );
+    }
+
+    #[test]
+    fn a_contributed_download_error_is_no_success() {
+        let download_failed = |worker| {
+            PoolEvent::Status(StatusEvent {
+                replicate_status: Some(ReplicateStatus::DataDownloadFailed),
+                worker: Some(worker),
+                cause: Some(Cause::InputFilesDownloadFailed),
+                ..StatusEvent::default()
+            })
+        };
+        let mut tracker = Tracker::default();
+        tracker.on_pool(download_failed(A));
+        tracker.on_chain(Some(TaskStatus::Completed));
+        assert!(matches!(tracker.outcome(), Some(Outcome::Failed(Some(_)))));
+        let mut tracker = Tracker::default();
+        tracker.on_pool(download_failed(A));
+        tracker.on_pool(step(B, ReplicateStatus::Computing));
+        tracker.on_chain(Some(TaskStatus::Completed));
+        assert_eq!(tracker.outcome(), Some(&Outcome::Completed));
     }
 
     #[test]

@@ -221,7 +221,8 @@ fn compare(first: &Trial, second: &Trial) -> Result<Report, Failure> {
         .map(|name| format!("\n  ├── {name}"))
         .collect();
     let text = format!(
-        "computed.json is right and both runs gave digest {}\nthe requester would get\nresult.zip{tree}",
+        "computed.json is right and both runs gave digest {}\n\
+         the requester would get\nresult.zip{tree}",
         one.digest
     );
     Ok(Report::new(raw, text))

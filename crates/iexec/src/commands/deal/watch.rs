@@ -2,10 +2,7 @@
 //! `task show --watch`.
 
 use chain::Wallet;
-use protocol::{
-    TaskId,
-    deal::{Deal, TaskStatus},
-};
+use protocol::{TaskId, deal::Deal};
 use sdk::{
     Client,
     chains::Chain,
@@ -50,12 +47,9 @@ pub(crate) async fn follow(
     for (index, id) in deal.tasks() {
         let outcome = follow_one(context, client, deal, index, wallet).await?;
         let known = client.hub().task(id).await.ok().flatten();
-        let is_done = known
-            .as_ref()
-            .is_some_and(|task| task.status == TaskStatus::Completed);
         let now = client.now().await?;
         let shown = view::watched_task(deal, index, known.as_ref(), last, now);
-        if !is_done {
+        if outcome != Outcome::Completed {
             watched.failed.push(with_cause(shown.clone(), &outcome));
             watched.first.get_or_insert((id, outcome));
         }

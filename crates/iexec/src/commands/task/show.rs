@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{ChainArgs, WalletArgs},
     commands::deal::watch,
-    context::{Context, write},
+    context::{Context, read, write},
     outcome::{Failure, Report},
 };
 
@@ -36,6 +36,15 @@ pub(crate) struct Args {
     /// Save the verified result here (default: `<taskid>.zip`)
     #[arg(long, value_name = "fileName", num_args = 0..=1)]
     download: Option<Option<String>>,
+    /// Decrypt the result of a confidential task with the beneficiary's key
+    #[arg(long, requires = "download")]
+    decrypt: bool,
+    /// Directory of the beneficiary's keys
+    #[arg(long, value_name = "path", default_value = ".secrets/beneficiary")]
+    beneficiary_keystoredir: String,
+    /// The beneficiary's key in that directory (default: `<address>_key`)
+    #[arg(long, value_name = "fileName")]
+    beneficiary_key_file: Option<String>,
 }
 
 /// Runs it.
@@ -57,7 +66,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     }
     let mut message = "Task details:".to_owned();
     if let Some(name) = &args.download {
-        let (path, proof) = save(context, &client, &task, name.as_deref()).await?;
+        let (path, proof) = save(context, &client, &task, args, name.as_deref()).await?;
         raw["resultPath"] = json!(path.display().to_string());
         message = format!("{proof}, saved to {}", path.display());
     }
@@ -74,10 +83,23 @@ async fn save(
     context: &Context,
     client: &Client,
     task: &Task,
+    args: &Args,
     name: Option<&str>,
 ) -> Result<(PathBuf, &'static str), Failure> {
     let deal = deal::show(client, task.deal).await?;
-    let (archive, proof) = result::download(client, &deal, task).await?;
+    let (mut archive, mut proof) = result::download(client, &deal, task).await?;
+    if args.decrypt && proof == Proof::Encrypted {
+        let default = format!("{}_key", deal.beneficiary.to_checksum(None));
+        let key = args.beneficiary_key_file.as_ref().unwrap_or(&default);
+        let path = context
+            .project
+            .join(&args.beneficiary_keystoredir)
+            .join(key);
+        let missing = || Failure::new(format!("no beneficiary key at {}", path.display()));
+        let pem = read(&path)?.ok_or_else(missing)?;
+        archive = result::decrypt(&archive, &pem)?;
+        proof = result::verify(&archive, &deal, task)?;
+    }
     let name = name.map_or_else(|| task.id.to_string(), str::to_owned);
     let name = if name.ends_with(".zip") {
         name
@@ -90,6 +112,9 @@ async fn save(
         path,
         match proof {
             Proof::Verified => "Result verified against the chain",
+            Proof::FailureReport => {
+                "Result verified against the chain: it is the report that the app could not run"
+            }
             Proof::Encrypted => "Encrypted result downloaded",
         },
     ))

@@ -1,0 +1,82 @@
+//! The tutorial of the official documentation, played with the compiled program on a real local
+//! network, with a real image in a real registry; and what happens when things go wrong.
+
+mod crash;
+mod demo;
+mod failure;
+mod image;
+mod keys;
+mod net;
+mod person;
+mod story;
+
+use std::{future::Future, time::Duration};
+
+use anyhow::{Context as _, Result};
+use engine::Choice;
+use iexec_tests::bench::Bench;
+
+/// No test takes so long, even beside all the others on a slow machine: what does, hangs.
+const TEST_MAX: Duration = Duration::from_secs(300);
+
+/// Plays one test, or skips it by name where the machine lacks the engine.
+async fn play<F>(test: &'static str, choice: Choice, story: impl FnOnce(Bench) -> F)
+where
+    F: Future<Output = Result<()>>,
+{
+    let Some(bench) = Bench::new(test, choice).await else {
+        return;
+    };
+    let played = tokio::time::timeout(TEST_MAX, story(bench)).await;
+    if let Err(error) = played.context("it hangs").flatten() {
+        panic!("{test}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn tutorial_on_docker() {
+    play("tutorial_on_docker", Choice::Docker, story::tell).await;
+}
+
+#[tokio::test]
+async fn tutorial_on_the_built_in_engine() {
+    play(
+        "tutorial_on_the_built_in_engine",
+        Choice::Builtin,
+        story::tell,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn every_failure_ends_with_its_cause() {
+    let test = "every_failure_ends_with_its_cause";
+    play(test, Choice::Builtin, failure::all).await;
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_bag() {
+    let test = "killed_in_the_middle_of_a_bag";
+    play(test, Choice::Builtin, crash::killed_in_a_bag).await;
+}
+
+#[tokio::test]
+async fn killed_while_somebody_watches() {
+    let test = "killed_while_somebody_watches";
+    play(test, Choice::Builtin, crash::watched).await;
+}
+
+#[tokio::test]
+async fn demo_on_docker() {
+    play("demo_on_docker", Choice::Docker, demo::succeeds).await;
+}
+
+#[tokio::test]
+async fn demo_on_the_built_in_engine() {
+    play(
+        "demo_on_the_built_in_engine",
+        Choice::Builtin,
+        demo::succeeds,
+    )
+    .await;
+}

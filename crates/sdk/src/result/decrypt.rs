@@ -1,0 +1,132 @@
+//! Opening the archive of a confidential task with the beneficiary's private key (spec/client.md
+//! §4.8).
+
+use aes::{
+    Aes128, Aes256,
+    cipher::{
+        BlockDecrypt, BlockDecryptMut, KeyInit, KeyIvInit, block_padding::Pkcs7,
+        generic_array::GenericArray,
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rsa::{Pkcs1v15Encrypt, RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey};
+
+use super::{
+    RESULT_BYTES_MAX,
+    archive::Archive,
+    verify::{ENCRYPTED_PAYLOAD, at_root},
+};
+use crate::Error;
+
+/// The entry with the archive's key.
+const KEY_ENTRY: &str = "aes-key.rsa";
+/// Bytes of that entry.
+const KEY_BYTES_MAX: u64 = 1_000;
+const BLOCK: usize = 16;
+
+/// The zip inside an encrypted archive. `pem` is the beneficiary's key, PKCS#8 or PKCS#1.
+///
+/// # Errors
+/// [`Error::NoResult`] with the reason: not an encrypted archive, or another beneficiary's.
+pub fn decrypt(archive: &[u8], pem: &str) -> Result<Vec<u8>, Error> {
+    open(archive, pem).map_err(|reason| Error::NoResult {
+        reason: format!("the result cannot be decrypted: {reason}"),
+    })
+}
+
+fn open(archive: &[u8], pem: &str) -> Result<Vec<u8>, String> {
+    let private = RsaPrivateKey::from_pkcs8_pem(pem)
+        .or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem))
+        .map_err(|_| "the key file holds no RSA key")?;
+    let mut archive = Archive::open(archive)?;
+    let members = archive.members()?;
+    let mut entry = |name: &str, max: u64| {
+        let member = at_root(&members, name).ok_or_else(|| format!("missing {name}"))?;
+        archive.content(member, max)
+    };
+    let wrapped = entry(KEY_ENTRY, KEY_BYTES_MAX)?;
+    let payload = entry(ENCRYPTED_PAYLOAD, RESULT_BYTES_MAX as u64)?;
+    let key = unwrap_key(&private, wrapped)?;
+    match key.len() {
+        32 => open_cbc(&key, &payload),
+        _ => open_legacy(&key, &payload),
+    }
+}
+
+/// The AES key; older archives have base64 around it, inside and outside of RSA.
+fn unwrap_key(private: &RsaPrivateKey, wrapped: Vec<u8>) -> Result<Vec<u8>, String> {
+    let wrapped = from_base64(&wrapped).unwrap_or(wrapped);
+    let key = private
+        .decrypt(Pkcs1v15Encrypt, &wrapped)
+        .map_err(|_| "its key is for another beneficiary")?;
+    let is_key = |key: &Vec<u8>| key.len() == 32 || key.len() == 16;
+    Some(key.clone())
+        .filter(is_key)
+        .or_else(|| from_base64(&key).filter(is_key))
+        .ok_or_else(|| "its key has an unknown length".to_owned())
+}
+
+fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    STANDARD.decode(text).ok()
+}
+
+/// AES-256-CBC, the first block is the IV.
+fn open_cbc(key: &[u8], payload: &[u8]) -> Result<Vec<u8>, String> {
+    let damaged = || "its content is damaged".to_owned();
+    let (iv, text) = payload.split_at_checked(BLOCK).ok_or_else(damaged)?;
+    cbc::Decryptor::<Aes256>::new_from_slices(key, iv)
+        .map_err(|_| damaged())?
+        .decrypt_padded_vec_mut::<Pkcs7>(text)
+        .map_err(|_| damaged())
+}
+
+/// AES-128-ECB under base64, as written years ago.
+fn open_legacy(key: &[u8], payload: &[u8]) -> Result<Vec<u8>, String> {
+    let damaged = || "its content is damaged".to_owned();
+    let mut text = from_base64(payload).ok_or_else(damaged)?;
+    let cipher = Aes128::new_from_slice(key).map_err(|_| damaged())?;
+    if text.is_empty() || text.len() % BLOCK != 0 {
+        return Err(damaged());
+    }
+    for block in text.chunks_exact_mut(BLOCK) {
+        cipher.decrypt_block(GenericArray::from_mut_slice(block));
+    }
+    let padding = usize::from(text.last().copied().unwrap_or_default());
+    if !(1..=BLOCK).contains(&padding) {
+        return Err(damaged());
+    }
+    text.truncate(text.len() - padding);
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = include_str!("../../vectors/TEST_ONLY_rsa2048.key.pem");
+    const OLD_KEY: &str = include_str!("../../vectors/TEST_ONLY_rsa2048.pkcs1.key.pem");
+    const INNER: &[u8] = include_bytes!("../../vectors/own_encryptor.inner.zip");
+    const ENCRYPTED: &[u8] = include_bytes!("../../vectors/own_encryptor.encrypted.zip");
+    const LEGACY: &[u8] = include_bytes!("../../vectors/legacy_aes128ecb.encrypted.zip");
+    const OAEP: &[u8] = include_bytes!("../../vectors/neg_oaep.encrypted.zip");
+
+    #[test]
+    fn what_the_official_client_opens_is_opened() {
+        assert_eq!(decrypt(ENCRYPTED, KEY).unwrap(), INNER);
+        assert_eq!(decrypt(ENCRYPTED, OLD_KEY).unwrap(), INNER);
+        assert_eq!(decrypt(LEGACY, KEY).unwrap(), INNER);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_says_why() {
+        let error = |archive, key| decrypt(archive, key).unwrap_err().to_string();
+        assert!(error(OAEP, KEY).contains("another beneficiary"));
+        assert!(error(INNER, KEY).contains("missing aes-key.rsa"));
+        assert!(error(ENCRYPTED, "nonsense").contains("no RSA key"));
+    }
+}
