@@ -56,7 +56,11 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("iexec");
     let build = "cargo build --release --package iexec --package iexec-bench";
-    ensure!(program.exists(), "there is no {}; build both: {build}", program.display());
+    ensure!(
+        program.exists(),
+        "there is no {}; build both: {build}",
+        program.display()
+    );
     Ok(program)
 }
 

@@ -70,7 +70,8 @@ fn held(path: &Path) -> Result<Option<File>, Failure> {
     }
 }
 
-/// Waits for the lock itself: it is free the moment the process is gone.
+/// Waits for the lock itself: it is free once the network has stopped, whatever became of the
+/// process.
 fn wait(file: File, id: i32) -> Result<(), Failure> {
     let (done, ended) = mpsc::channel();
     std::thread::spawn(move || {

@@ -191,10 +191,10 @@ fn detach(args: &Args, data_dir: &Path, is_raw: bool) -> Result<Report, Failure>
     }
     let Ok(info) = serde_json::from_str::<Value>(&line) else {
         let log = std::fs::read_to_string(&log_path).unwrap_or_default();
-        return Err(Failure::new(format!(
-            "the network did not start: {}",
-            log.trim()
-        )));
+        let words = log
+            .trim()
+            .trim_start_matches("✖ Command \"iexec up\" failed with ");
+        return Err(Failure::new(format!("the network did not start: {words}")));
     };
     let text = if args.json || is_raw {
         line

@@ -17,9 +17,9 @@ impl ProjectFile {
     /// What `init` writes.
     pub fn template() -> Self {
         let value = json!({
-            "description": "My iExec resource description, must be at least 150 chars long in \
-                order to pass the validation checks. Describe your application, dataset or \
-                workerpool to your users",
+            "description": "What this is, what it does with its inputs, and what its users get \
+                from it. Marketplaces show this text, and those that check it ask for 150 \
+                characters or more, so tell a little about it here.",
             "license": "MIT",
             "author": "?",
             "social": { "website": "?", "github": "?" },

@@ -24,7 +24,7 @@ use crate::{
 /// deal a moment after us.
 const OPEN_TRIES_MAX: u32 = 20;
 /// Between two tries when no block comes in the meantime.
-const OPEN_RETRY_MS: u64 = 500;
+const OPEN_RETRY: Duration = Duration::from_millis(500);
 /// How long the pool may take to tell the rest once the chain says that the task is completed: the
 /// end of the output, and whether the result is only the report of a failed download.
 const CATCH_UP_MS: u64 = 3_000;
@@ -96,7 +96,7 @@ pub async fn task(
                         break;
                     }
                 }
-                () = sleep(Duration::from_millis(OPEN_RETRY_MS)), if pool.is_worth_trying() => break,
+                () = sleep(OPEN_RETRY), if pool.is_worth_trying() => break,
                 () = sleep_until(deadline) => {
                     let status = client.hub().task(id).await.ok().flatten().map(|t| t.status);
                     tracker.on_chain(status.filter(|status| *status != TaskStatus::Unset));
