@@ -61,4 +61,17 @@ mod tests {
         assert!(split("a 'b").is_empty());
         assert!(split("   ").is_empty());
     }
+
+    proptest::proptest! {
+        /// Whatever a requester writes, no argument is empty and no unquoted space is left.
+        #[test]
+        fn no_argument_is_empty(text in ".*") {
+            proptest::prop_assert!(split(&text).iter().all(|arg| !arg.is_empty()));
+        }
+
+        #[test]
+        fn plain_words_come_back(words in proptest::collection::vec("[a-z0-9=-]{1,8}", 0..8)) {
+            proptest::prop_assert_eq!(split(&words.join(" ")), words);
+        }
+    }
 }

@@ -147,4 +147,14 @@ mod tests {
             b256!("0667139fc3aade5e376044a41fbf2b37df1f191ee28f04debc01c1d5c64c0a54")
         );
     }
+
+    proptest::proptest! {
+        /// No path that an app can write leads out of its folder.
+        #[test]
+        fn every_accepted_path_stays_inside(text in "(/iexec_out)?(/|\\.|[a-z]|\\.\\.){0,12}") {
+            if let Ok(parts) = path(&text) {
+                proptest::prop_assert!(parts.iter().all(|p| p != ".." && !p.contains('/')));
+            }
+        }
+    }
 }

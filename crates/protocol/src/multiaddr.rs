@@ -117,4 +117,18 @@ mod tests {
         );
         assert_eq!(decode58("0"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn base58_round_trips(bytes: Vec<u8>) {
+            proptest::prop_assert_eq!(decode58(&encode58(&bytes)), Some(bytes));
+        }
+
+        #[test]
+        fn what_is_stored_is_found_again(hash: [u8; 32], text in "[a-z]{1,9}(/[a-z]{1,9}){0,3}") {
+            let cid = format!("/ipfs/{}", encode58(&[&[0x12, 0x20], &hash[..]].concat()));
+            proptest::prop_assert_eq!(location(&encode(&cid)), cid);
+            proptest::prop_assert_eq!(location(&encode(&text)), text);
+        }
+    }
 }

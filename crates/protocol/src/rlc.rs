@@ -34,7 +34,7 @@ pub fn parse(text: &str, default_unit: &str) -> Result<U256, Error> {
     if fraction.len() > decimals {
         return Err(wrong("too many decimals for the unit"));
     }
-    if number.is_empty()
+    if (whole.is_empty() && fraction.is_empty())
         || !whole
             .bytes()
             .chain(fraction.bytes())
@@ -104,5 +104,13 @@ mod tests {
         assert_eq!(to_rlc(U256::ZERO), "0.0");
         assert_eq!(to_rlc(U256::from(1_500_000_000u64)), "1.5");
         assert_eq!(to_rlc(U256::from(1u64)), "0.000000001");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(nrlc: u64) {
+            let shown = format!("{} RLC", to_rlc(U256::from(nrlc)));
+            proptest::prop_assert_eq!(parse(&shown, "nRLC").unwrap(), U256::from(nrlc));
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::stage::key;
 
 /// A node of its own for every test, and a client that signs for the deployer.
 async fn node() -> (DynProvider, Address) {
+    install_tls();
     let node = devchain::Node::open(devchain::Config::default()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap())
@@ -33,6 +34,11 @@ fn options() -> Options {
         extra_categories: vec![extra],
         ..Options::default()
     }
+}
+
+/// The HTTP client wants a provider of TLS even where it speaks none.
+fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +102,7 @@ async fn an_existing_token_is_used() {
 
 #[tokio::test]
 async fn a_node_that_is_not_there_is_named() {
+    install_tls();
     let url = "http://127.0.0.1:9".parse().unwrap();
     let provider = ProviderBuilder::new().connect_http(url).erased();
     let refused = contracts::deploy(&provider, Address::ZERO, &options())
