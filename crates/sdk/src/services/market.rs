@@ -97,7 +97,7 @@ const fn route(kind: Kind) -> &'static str {
 pub async fn app_orders(client: &Client, filter: &Filter) -> Result<Book<AppOrder>, Error> {
     let base = client.chain().market()?;
     let call = Call::get(Api::Market, base, route(Kind::App));
-    let call = address(call, "app", filter.subject);
+    let call = subject(call, "app", filter.subject);
     let call = address(call, "dataset", filter.dataset);
     let call = address(call, "workerpool", filter.workerpool);
     read_all(client, common(call, filter)).await
@@ -110,7 +110,7 @@ pub async fn app_orders(client: &Client, filter: &Filter) -> Result<Book<AppOrde
 pub async fn dataset_orders(client: &Client, filter: &Filter) -> Result<Book<DatasetOrder>, Error> {
     let base = client.chain().market()?;
     let call = Call::get(Api::Market, base, route(Kind::Dataset));
-    let call = address(call, "dataset", filter.subject);
+    let call = subject(call, "dataset", filter.subject);
     let call = address(call, "app", filter.app);
     let call = address(call, "workerpool", filter.workerpool);
     read_all(client, common(call, filter)).await
@@ -158,6 +158,14 @@ fn address<'a>(call: Call<'a>, key: &'static str, value: Option<Address>) -> Cal
     match value {
         Some(value) => call.query(key, value.to_checksum(None)),
         None => call,
+    }
+}
+
+/// Lists of apps and datasets want a subject; all of them are asked for by the word `any`.
+fn subject<'a>(call: Call<'a>, key: &'static str, wanted: Option<Address>) -> Call<'a> {
+    match wanted {
+        Some(_) => address(call, key, wanted),
+        None => call.query(key, "any"),
     }
 }
 
