@@ -7,6 +7,7 @@ mod failure;
 mod image;
 mod keys;
 mod net;
+mod official;
 mod person;
 mod story;
 
@@ -46,6 +47,12 @@ async fn tutorial_on_the_built_in_engine() {
         story::tell,
     )
     .await;
+}
+
+#[tokio::test]
+async fn tutorial_on_the_official_contracts() {
+    let test = "tutorial_on_the_official_contracts";
+    play(test, Choice::Builtin, official::tell).await;
 }
 
 #[tokio::test]
