@@ -149,8 +149,7 @@ impl Builder {
             .map_err(Error::at(&self.data_dir))?
             .port();
         let (front, shutdown) = (Front::default(), CancellationToken::new());
-        let mut network = Network {
-            info: None,
+        let mut running = Running {
             data_dir: self.data_dir.clone(),
             serving: front.clone().serve(listener, shutdown.clone()),
             shutdown,
@@ -159,10 +158,10 @@ impl Builder {
             engine,
             _lock: lock,
         };
-        match self.start_roles(&mut network, &front, port).await {
-            Ok(()) => Ok(network),
+        match self.start_roles(&mut running, &front, port).await {
+            Ok(info) => Ok(Network { info, running }),
             Err(error) => {
-                network.stop().await;
+                running.stop().await;
                 Err(error)
             }
         }
@@ -170,13 +169,13 @@ impl Builder {
 
     async fn start_roles(
         &self,
-        network: &mut Network,
+        running: &mut Running,
         front: &Front,
         port: u16,
-    ) -> Result<(), Error> {
-        let engine = network.engine.clone();
+    ) -> Result<Info, Error> {
+        let engine = running.engine.clone();
         let origin = format!("http://{}", SocketAddr::new(self.reachable(), port));
-        let base = self.base(network, front, port).await?;
+        let base = self.base(running, front, port).await?;
         let plan = Plan {
             data_dir: &self.data_dir,
             origin: &origin,
@@ -185,14 +184,14 @@ impl Builder {
             pool_owner: base.pool_owner.clone(),
             workers: base.workers.clone(),
             engine: engine.clone(),
-            shutdown: &network.shutdown.clone(),
-            tracker: &network.tracker.clone(),
+            shutdown: &running.shutdown,
+            tracker: &running.tracker,
         };
         let mut services = plan.open().await?;
         let info = base.info(&origin, engine.name());
         let pages = explorer::router(&serde_json::to_value(&info).unwrap_or_default());
         let router = std::mem::take(&mut services.router);
-        front.set(match &network.node {
+        front.set(match &running.node {
             Some(node) => devchain::rpc_router(node.clone(), router.merge(pages)),
             None => router.merge(pages),
         });
@@ -201,8 +200,7 @@ impl Builder {
         plan.wait_ready(offers).await?;
         info.write(&self.data_dir)
             .map_err(Error::at(self.data_dir.join(info::FILE_NAME)))?;
-        network.info = Some(info);
-        Ok(())
+        Ok(info)
     }
 
     /// Loopback, when we listen on all addresses: that is where our own roles find us.
@@ -215,13 +213,13 @@ impl Builder {
     }
 
     /// The chain with its hub and workerpool: the external one, or the embedded one brought up.
-    async fn base(&self, network: &mut Network, front: &Front, port: u16) -> Result<Base, Error> {
+    async fn base(&self, running: &mut Running, front: &Front, port: u16) -> Result<Base, Error> {
         if let Some(external) = &self.external {
             return Base::external(external).await;
         }
         let node = setup::open_chain(&self.data_dir)?;
         front.set(devchain::rpc_router(node.clone(), Router::new()));
-        network.node = Some(node);
+        running.node = Some(node);
         let address = SocketAddr::new(self.reachable(), port);
         let (rpc_url, ws_url) = (format!("http://{address}"), format!("ws://{address}"));
         let deployment = setup::prepare(&self.data_dir, &ws_url).await?;
@@ -346,7 +344,13 @@ fn lock(data_dir: &Path) -> Result<File, Error> {
 /// A running network. Dropping it abandons the roles; [`Network::stop`] ends them in order.
 #[derive(Debug)]
 pub struct Network {
-    info: Option<Info>,
+    info: Info,
+    running: Running,
+}
+
+/// What a network consists of, ready or not: all that has to be stopped.
+#[derive(Debug)]
+struct Running {
     data_dir: PathBuf,
     shutdown: CancellationToken,
     tracker: TaskTracker,
@@ -363,26 +367,28 @@ impl Network {
     }
 
     /// The content of `network.json`.
-    ///
-    /// # Panics
-    /// Never: only a network that is ready is handed out.
-    #[expect(clippy::expect_used, reason = "set before the network is handed out")]
     pub fn info(&self) -> &Info {
-        self.info.as_ref().expect("a started network has its info")
+        &self.info
     }
 
     /// The workers' engine: an image that was never pushed has to be imported into it.
     pub fn engine(&self) -> &Arc<dyn Engine> {
-        &self.engine
+        &self.running.engine
     }
 
     /// Ends when the network stops by itself: a role failed.
     pub async fn stopped(&self) {
-        self.shutdown.cancelled().await;
+        self.running.shutdown.cancelled().await;
     }
 
     /// Stops every role; running containers are killed and their tasks continue at the next start.
     pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl Running {
+    async fn stop(self) {
         Info::remove(&self.data_dir);
         self.shutdown.cancel();
         self.tracker.close();

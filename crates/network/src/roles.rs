@@ -194,8 +194,7 @@ impl Plan<'_> {
 
     async fn online(&self, http: &reqwest::Client) -> usize {
         let answer = self.get(http, "/workers").await;
-        let workers = answer.as_array().or_else(|| answer["workers"].as_array());
-        workers.map(Vec::len).unwrap_or_default()
+        answer.as_array().map(Vec::len).unwrap_or_default()
     }
 
     async fn get(&self, http: &reqwest::Client, path: &str) -> serde_json::Value {
