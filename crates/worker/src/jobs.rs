@@ -102,7 +102,7 @@ impl Jobs {
 
     /// Follows an order; one that is followed already changes nothing.
     pub(crate) fn follow(self: &Arc<Self>, order: Order) {
-        tracing::debug!(?order, "order");
+        tracing::debug!(task = %order.task(), "order");
         match order {
             Order::Run {
                 authorization,
