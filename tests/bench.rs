@@ -118,10 +118,22 @@ pub async fn play<F>(test: &'static str, choice: Choice, scenario: impl FnOnce(B
 where
     F: Future<Output = Result<()>>,
 {
+    play_within(SCENARIO_MAX, test, choice, scenario).await;
+}
+
+/// The same for a scenario that may take up to `max`.
+pub async fn play_within<F>(
+    max: Duration,
+    test: &'static str,
+    choice: Choice,
+    scenario: impl FnOnce(Bench) -> F,
+) where
+    F: Future<Output = Result<()>>,
+{
     let Some(bench) = Bench::new(test, choice).await else {
         return;
     };
-    let played = tokio::time::timeout(SCENARIO_MAX, scenario(bench)).await;
+    let played = tokio::time::timeout(max, scenario(bench)).await;
     if let Err(error) = played.context("it hangs").flatten() {
         panic!("{test}: {error:?}");
     }

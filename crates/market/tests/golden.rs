@@ -285,10 +285,9 @@ async fn sqlite_gives_the_recorded_answers() {
 
 /// Runs where `MARKET_TEST_POSTGRES` names a server, e.g. `postgres://postgres@127.0.0.1`.
 #[tokio::test]
+#[ignore = "needs a server: MARKET_TEST_POSTGRES=postgres://user@host"]
 async fn postgres_gives_the_recorded_answers() {
-    let Ok(server) = std::env::var("MARKET_TEST_POSTGRES") else {
-        return;
-    };
+    let server = std::env::var("MARKET_TEST_POSTGRES").unwrap();
     sqlx::any::install_default_drivers();
     let admin = sqlx::AnyPool::connect(&format!("{server}/postgres"))
         .await

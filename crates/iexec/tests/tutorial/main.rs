@@ -13,25 +13,18 @@ mod story;
 
 use std::{future::Future, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use engine::Choice;
-use iexec_tests::bench::Bench;
+use iexec_tests::bench::{self, Bench};
 
 /// No test takes so long, even beside all the others on a slow machine: what does, hangs.
 const TEST_MAX: Duration = Duration::from_secs(300);
 
-/// Plays one test, or skips it by name where the machine lacks the engine.
 async fn play<F>(test: &'static str, choice: Choice, story: impl FnOnce(Bench) -> F)
 where
     F: Future<Output = Result<()>>,
 {
-    let Some(bench) = Bench::new(test, choice).await else {
-        return;
-    };
-    let played = tokio::time::timeout(TEST_MAX, story(bench)).await;
-    if let Err(error) = played.context("it hangs").flatten() {
-        panic!("{test}: {error:?}");
-    }
+    bench::play_within(TEST_MAX, test, choice, story).await;
 }
 
 #[tokio::test]
