@@ -11,7 +11,10 @@ mod task;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == "__run-bundle") {
+    if words
+        .next()
+        .is_some_and(|word| word == engine::HELPER_SUBCOMMAND)
+    {
         let code = words
             .next()
             .map_or(2, |dir| engine::run_bundle_main(dir.as_ref()));

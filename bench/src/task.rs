@@ -23,12 +23,8 @@ pub(crate) async fn measure() -> anyhow::Result<()> {
     let mut bare = None;
     for choice in [Choice::Docker, Choice::Builtin] {
         let name = format!("{choice:?}").to_lowercase();
-        let helper = vec![std::env::current_exe()?.into(), "__run-bundle".into()];
         let data = folder.path().join(&name);
-        let network = Network::builder(data)
-            .port(0)
-            .engine(choice)
-            .engine_helper(helper);
+        let network = Network::builder(data).port(0).engine(choice);
         let network = match network.start().await {
             Ok(network) => network,
             Err(error) => {

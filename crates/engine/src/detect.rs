@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Docker, Engine, Error};
 
+/// The first argument by which a program becomes the built-in engine's helper; it then calls
+/// `run_bundle_main` with the second one, before it has a second thread.
+pub const HELPER_SUBCOMMAND: &str = "__run-bundle";
+
 /// Which engine is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,7 +45,7 @@ impl Config {
     pub fn new(choice: Choice, root_dir: PathBuf) -> Self {
         // Names the running program even after its file was replaced.
         let program = OsString::from("/proc/self/exe");
-        let helper = vec![program, "__run-bundle".into()];
+        let helper = vec![program, HELPER_SUBCOMMAND.into()];
         Self {
             choice,
             docker_host: None,

@@ -57,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(target_os = "linux")]
 pub use builtin::{Builtin, run_bundle_main};
-pub use detect::{Choice, Config, detect};
+pub use detect::{Choice, Config, HELPER_SUBCOMMAND, detect};
 pub use digest::Digest;
 pub use docker::Docker;
 pub use error::Error;

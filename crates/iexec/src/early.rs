@@ -2,14 +2,10 @@
 
 use std::process::ExitCode;
 
-/// The first argument that makes this process the built-in engine's helper. It must be handled
-/// while the process has one thread only.
-const RUN_BUNDLE: &str = "__run-bundle";
-
 /// Runs as a helper if asked to; none for the ordinary program.
 pub(crate) fn dispatch() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
-    if args.next()? != RUN_BUNDLE {
+    if args.next()? != engine::HELPER_SUBCOMMAND {
         return None;
     }
     let code = args.next().map_or(2, |dir| run_bundle(dir.as_ref()));

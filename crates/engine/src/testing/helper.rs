@@ -2,14 +2,11 @@
 
 use std::ffi::OsString;
 
-/// What `argv[1]` of the helper says.
-const SUBCOMMAND: &str = "__run-bundle";
-
 /// The command to give to [`Builtin::new`](crate::Builtin::new): the running test binary, which
 /// becomes the helper when called so.
 #[must_use]
 pub fn helper() -> Vec<OsString> {
-    vec!["/proc/self/exe".into(), SUBCOMMAND.into()]
+    vec!["/proc/self/exe".into(), crate::HELPER_SUBCOMMAND.into()]
 }
 
 /// Runs before `main`, because a test binary's `main` is not ours and starts threads at once.
@@ -22,7 +19,10 @@ static BEFORE_MAIN: extern "C" fn() = become_helper;
 
 extern "C" fn become_helper() {
     let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|first| first == SUBCOMMAND) {
+    if args
+        .next()
+        .is_some_and(|first| first == crate::HELPER_SUBCOMMAND)
+    {
         let code = args
             .next()
             .map_or(2, |dir| crate::run_bundle_main(dir.as_ref()));
