@@ -19,10 +19,13 @@ const DEPLOYED = [
   "DatasetRegistry",
   "Hub",
   "HubExtension",
+  "HubExtensionNative",
+  "HubNative",
   "Rlc",
   "Workerpool",
   "WorkerpoolRegistry",
 ];
+const EXTENSIONS = { Hub: "HubExtension", HubNative: "HubExtensionNative" };
 // EIP-170.
 const CODE_BYTES_MAX = 24576;
 
@@ -65,7 +68,8 @@ function artifact(name, contracts) {
   const { abi, evm } = contracts[name];
   const bytes = evm.deployedBytecode.object.length / 2;
   if (bytes > CODE_BYTES_MAX) throw new Error(`${name} has ${bytes} bytes of ${CODE_BYTES_MAX}`);
-  const seen = name === "Hub" ? union(abi, publicPart(contracts.HubExtension.abi)) : union(abi);
+  const extension = EXTENSIONS[name];
+  const seen = extension ? union(abi, publicPart(contracts[extension].abi)) : union(abi);
   return {
     contractName: name,
     deployedBytes: bytes,

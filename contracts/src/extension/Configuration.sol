@@ -3,7 +3,14 @@ pragma solidity 0.8.37;
 
 import {Category, EIP712Domain} from "../hub/Types.sol";
 import {IRegistry, IScoreSource, IToken} from "../hub/External.sol";
-import {CALLBACK_GAS_DEFAULT, HubStorage} from "../hub/Storage.sol";
+import {
+    CALLBACK_GAS_DEFAULT,
+    CATEGORIES_MAX,
+    HubStorage,
+    SCORE_MAX,
+    WORK_CLOCK_MAX
+} from "../hub/Storage.sol";
+import {AccountWord} from "../hub/Words.sol";
 import {HubEvents} from "../hub/Events.sol";
 import {OrderHash} from "../hub/OrderHash.sol";
 
@@ -53,7 +60,12 @@ abstract contract Configuration is HubStorage, HubEvents {
     function importScore(address worker) external {
         require(!_scoreImported[worker], "score-already-imported");
         uint256 imported = _scoreSource.viewScore(worker);
-        if (imported > _scores[worker]) _scores[worker] = imported;
+        require(imported <= SCORE_MAX);
+        uint256 word = _accounts[worker];
+        if (imported > AccountWord.score(word)) {
+            uint256 amounts = (1 << AccountWord.SCORE_AT) - 1;
+            _accounts[worker] = (word & amounts) | (imported << AccountWord.SCORE_AT);
+        }
         _scoreImported[worker] = true;
     }
 
@@ -73,14 +85,15 @@ abstract contract Configuration is HubStorage, HubEvents {
         _setRegistries(appregistry_, datasetregistry_, workerpoolregistry_);
     }
 
-    /// A deal keeps the time reference in 48 bits.
+    /// Refuses clocks and numbers of categories that a deal has no room for.
     function createCategory(
         string calldata name_,
         string calldata description,
         uint256 workClockTimeRef
     ) external onlyOwner returns (uint256 catid) {
-        require(workClockTimeRef <= type(uint48).max);
         catid = _categories.length;
+        require(workClockTimeRef <= WORK_CLOCK_MAX && catid < CATEGORIES_MAX);
+        _clocks[catid] = workClockTimeRef + 1;
         _categories.push(Category(name_, description, workClockTimeRef));
         emit CreateCategory(catid, name_, description, workClockTimeRef);
     }

@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {Configuration} from "./Configuration.sol";
-import {Escrow} from "./Escrow.sol";
+import {TokenApproval} from "./TokenApproval.sol";
 import {LegacyViews} from "./LegacyViews.sol";
 import {OrderManagement} from "./OrderManagement.sol";
 
 /// Runs inside the hub by delegatecall for every selector the hub does not know.
-contract HubExtension is LegacyViews, OrderManagement, Configuration, Escrow {
+contract HubExtension is LegacyViews, OrderManagement, Configuration, TokenApproval {
     receive() external payable {
         revert("fallback-disabled");
     }

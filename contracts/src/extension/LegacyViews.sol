@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Category, Contribution, Deal, Task} from "../hub/Types.sol";
-import {Balance} from "../hub/Storage.sol";
 import {Views} from "./Views.sol";
 
 /// The same answers as flat tuples, for callers that cannot decode structs.
@@ -64,8 +63,7 @@ abstract contract LegacyViews is Views {
     }
 
     function viewAccountABILegacy(address _user) external view returns (uint256, uint256) {
-        Balance storage balance = _balances[_user];
-        return (balance.free, balance.locked);
+        return (_freeOf(_user), _lockedOf(_user));
     }
 
     function viewTaskABILegacy(bytes32 _taskid)

@@ -20,6 +20,7 @@ import {Signatures} from "../hub/Signatures.sol";
 abstract contract OrderManagement is Signatures, HubEvents {
     uint8 private constant SIGN = 0;
     uint8 private constant CLOSE = 1;
+    uint256 private constant SIGNER = type(uint160).max;
 
     bytes32 private constant APP_OPERATION_TYPEHASH =
         0x0638bb0702457e2b4b01be8a202579b8bf97e587fb4f2cc4d4aad01f21a06ee0;
@@ -131,7 +132,8 @@ abstract contract OrderManagement is Signatures, HubEvents {
         returns (bytes32 hash)
     {
         hash = OrderHash.typedData(_domainSeparator, structHash);
-        if (operation == SIGN) _presigned[hash] = authority;
-        else _consumed[hash] = volume;
+        uint256 word = _orders[hash];
+        if (operation == SIGN) _orders[hash] = (word & ~SIGNER) | uint160(authority);
+        else _setConsumed(hash, word, volume);
     }
 }

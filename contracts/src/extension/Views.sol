@@ -4,12 +4,18 @@ pragma solidity 0.8.37;
 import "../hub/Types.sol";
 import {IApp, IDataset, IWorkerpool} from "../hub/External.sol";
 import "../hub/Storage.sol";
-import {HubEvents} from "../hub/Events.sol";
+import {AccountWord, DealWord, OrderWord, TaskWord} from "../hub/Words.sol";
+import {DealCode, DealView} from "../hub/DealCode.sol";
+import {OrderHash} from "../hub/OrderHash.sol";
 import {Signatures} from "../hub/Signatures.sol";
+import {Ledger} from "../hub/Ledger.sol";
+import {Records} from "./Records.sol";
 
 /// Everything that can be read from the hub, in the shapes of the published ABI. What is not
 /// there reads as zero.
-abstract contract Views is Signatures, HubEvents {
+abstract contract Views is Signatures, Ledger, Records {
+    using DealCode for DealView;
+
     function owner() external view returns (address) {
         return _owner;
     }
@@ -31,11 +37,11 @@ abstract contract Views is Signatures, HubEvents {
     }
 
     function balanceOf(address account) external view returns (uint256) {
-        return _balances[account].free;
+        return _freeOf(account);
     }
 
     function frozenOf(address account) external view returns (uint256) {
-        return _balances[account].locked;
+        return _lockedOf(account);
     }
 
     function allowance(address account, address spender) external view returns (uint256) {
@@ -43,7 +49,7 @@ abstract contract Views is Signatures, HubEvents {
     }
 
     function viewAccount(address account) external view returns (Account memory) {
-        return Account(_balances[account].free, _balances[account].locked);
+        return Account(_freeOf(account), _lockedOf(account));
     }
 
     function token() external view returns (address) {
@@ -116,15 +122,15 @@ abstract contract Views is Signatures, HubEvents {
     }
 
     function viewConsumed(bytes32 _id) external view returns (uint256 consumed) {
-        return _consumed[_id];
+        return _consumedOf(_id, _orders[_id]);
     }
 
     function viewPresigned(bytes32 _id) external view returns (address signer) {
-        return _presigned[_id];
+        return OrderWord.signer(_orders[_id]);
     }
 
     function viewScore(address _worker) external view returns (uint256) {
-        return _scores[_worker];
+        return AccountWord.score(_accounts[_worker]);
     }
 
     function viewDeal(bytes32 id) external view returns (Deal memory) {
@@ -144,8 +150,9 @@ abstract contract Views is Signatures, HubEvents {
     }
 
     function resultFor(bytes32 id) external view returns (bytes memory) {
-        require(_tasks[id].status == TASK_COMPLETED, "task-pending");
-        return _tasks[id].resultsCallback;
+        require(TaskWord.status(_tasks[id].word) == TASK_COMPLETED, "task-pending");
+        (, bytes memory told) = _readResults(_tasks[id]);
+        return told;
     }
 
     function viewApp(address app) external view returns (AppInfo memory) {
@@ -207,12 +214,14 @@ abstract contract Views is Signatures, HubEvents {
         WorkerpoolOrder calldata workerpoolorder,
         RequestOrder calldata requestorder
     ) external view returns (uint256 volume) {
-        volume = apporder.volume - _consumed[_hash(apporder)];
+        volume = _remaining(apporder.volume, OrderHash.hash(apporder));
         if (datasetorder.dataset != address(0)) {
-            volume = _min(volume, datasetorder.volume - _consumed[_hash(datasetorder)]);
+            volume =
+                _min(volume, _remaining(datasetorder.volume, OrderHash.hash(datasetorder)));
         }
-        volume = _min(volume, workerpoolorder.volume - _consumed[_hash(workerpoolorder)]);
-        volume = _min(volume, requestorder.volume - _consumed[_hash(requestorder)]);
+        volume =
+            _min(volume, _remaining(workerpoolorder.volume, OrderHash.hash(workerpoolorder)));
+        volume = _min(volume, _remaining(requestorder.volume, OrderHash.hash(requestorder)));
     }
 
     /// Could this dataset be given to a deal that was made without one?
@@ -220,83 +229,41 @@ abstract contract Views is Signatures, HubEvents {
         external
         view
     {
-        bytes32 hash = _hash(datasetOrder);
-        _check(_consumed[hash] < datasetOrder.volume, "Dataset order is revoked or fully consumed");
+        bytes32 hash = OrderHash.typedData(_domainSeparator, OrderHash.hash(datasetOrder));
+        _check(
+            _consumedOf(hash, _orders[hash]) < datasetOrder.volume,
+            "Dataset order is revoked or fully consumed"
+        );
         address datasetOwner = IDataset(datasetOrder.dataset).owner();
         _check(
             _isSignedOrPresigned(datasetOwner, hash, datasetOrder.sign),
             "Invalid dataset order signature"
         );
-        DealData storage deal = _deals[dealId];
-        _check(deal.requester != address(0), "Deal not found");
-        _check(deal.extras & DEAL_DATASET == 0, "Deal already has a dataset");
-        _check(_isAuthorized(datasetOrder.apprestrict, deal.app), "App restriction not satisfied");
+        uint256 word = _deals[dealId];
+        _check(word != 0, "Deal not found");
+        DealView deal = DealCode.load(DealWord.number(word));
+        _check(deal.flags() & DealCode.DATASET == 0, "Deal already has a dataset");
         _check(
-            _isAuthorized(datasetOrder.workerpoolrestrict, deal.workerpool),
+            _isAuthorized(datasetOrder.apprestrict, DealWord.app(word)),
+            "App restriction not satisfied"
+        );
+        _check(
+            _isAuthorized(datasetOrder.workerpoolrestrict, deal.workerpool()),
             "Workerpool restriction not satisfied"
         );
         _check(
-            _isAuthorized(datasetOrder.requesterrestrict, deal.requester),
+            _isAuthorized(datasetOrder.requesterrestrict, deal.requester()),
             "Requester restriction not satisfied"
         );
         _check(
-            datasetOrder.tag & ~TAG_TEE_FRAMEWORKS & ~deal.tag == 0,
+            datasetOrder.tag & ~TAG_TEE_FRAMEWORKS & ~deal.tag() == 0,
             "Tag compatibility not satisfied"
         );
     }
 
-    function _readDeal(bytes32 id) internal view returns (Deal memory deal) {
-        DealData storage data = _deals[id];
-        uint8 extras = data.extras;
-        deal.app = Resource(data.app, data.appOwner, data.appPrice);
-        deal.dataset = Resource(data.dataset, data.datasetOwner, data.datasetPrice);
-        deal.workerpool =
-            Resource(data.workerpool, data.workerpoolOwner, data.workerpoolPrice);
-        deal.trust = extras & DEAL_WIDE_TRUST == 0 ? data.trust : data.wideTrust;
-        deal.category = data.category;
-        deal.tag = data.tag;
-        deal.requester = data.requester;
-        deal.beneficiary =
-            extras & DEAL_BENEFICIARY == 0 ? data.requester : data.beneficiary;
-        deal.callback = data.callback;
-        deal.params = data.params;
-        deal.startTime = data.startTime;
-        deal.botFirst = data.botFirst;
-        deal.botSize = data.botSize;
-        deal.workerStake = extras & DEAL_WIDE_STAKE == 0 ? data.workerStake : data.wideWorkerStake;
-        deal.schedulerRewardRatio = data.schedulerRewardRatio;
-        deal.sponsor = data.sponsor;
-    }
-
-    function _readTask(bytes32 id) internal view returns (Task memory task) {
-        TaskData storage data = _tasks[id];
-        DealData storage deal = _deals[data.dealid];
-        uint256 timeref = deal.timeref;
-        task.status = data.status;
-        task.dealid = data.dealid;
-        task.idx = data.idx;
-        task.timeref = timeref;
-        task.contributionDeadline = deal.startTime + CONTRIBUTION_DEADLINE_RATIO * timeref;
-        task.revealDeadline = data.revealDeadline;
-        task.finalDeadline = deal.startTime + FINAL_DEADLINE_RATIO * timeref;
-        task.consensusValue = data.consensusValue;
-        task.revealCounter = data.revealCounter;
-        task.winnerCounter = data.winnerCounter;
-        task.contributors = data.contributors;
-        task.resultDigest = data.resultDigest;
-        task.results = data.results;
-        task.resultsCallback = data.resultsCallback;
-    }
-
-    function _readContribution(bytes32 taskid, address worker)
-        internal
-        view
-        returns (Contribution memory)
-    {
-        ContributionData storage data = _tasks[taskid].contributions[worker];
-        return Contribution(
-            data.status, data.resultHash, data.resultSeal, data.enclaveChallenge, data.weight
-        );
+    function _remaining(uint256 volume, bytes32 structHash) private view returns (uint256) {
+        bytes32 hash = OrderHash.typedData(_domainSeparator, structHash);
+        return volume - _consumedOf(hash, _orders[hash]);
     }
 
     function _check(bool holds, string memory reason) private pure {

@@ -19,6 +19,14 @@ interface ITokenSpender {
 
 interface IRegistry {
     function isRegistered(address entry) external view returns (bool);
+
+    /// Extension of our registries: all that matching needs, in one call and one slot. The owner
+    /// is zero for what is not a token of this registry; the ratios, in percent, are zero for
+    /// what is not a workerpool.
+    function termsOf(address entry)
+        external
+        view
+        returns (address owner, uint256 workerStakeRatio, uint256 schedulerRewardRatio);
 }
 
 interface IEntry {

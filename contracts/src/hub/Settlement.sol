@@ -3,90 +3,98 @@ pragma solidity 0.8.37;
 
 import {IOracleConsumer} from "./External.sol";
 import "./Storage.sol";
+import {Vault} from "./Words.sol";
+import {DealCode, DealView} from "./DealCode.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// Pays for a task once its outcome is known.
 abstract contract Settlement is Ledger {
-    /// Pays everyone but the workers, gives back the scheduler's stake and its share of the kitty.
-    function _settleSuccess(bytes32 taskid, DealData storage deal) internal {
-        uint256 appPrice = deal.appPrice;
-        uint256 datasetPrice = _datasetPrice(deal);
-        address workerpoolOwner = deal.workerpoolOwner;
-        _seize(deal.sponsor, appPrice + datasetPrice + deal.workerpoolPrice, taskid);
-        if (appPrice > 0) _reward(deal.appOwner, appPrice, taskid);
-        if (datasetPrice > 0) _reward(deal.datasetOwner, datasetPrice, taskid);
-        _unlock(workerpoolOwner, _schedulerStake(deal));
-        uint256 kitty = _balances[KITTY_ADDRESS].locked;
-        if (kitty > 0) {
-            uint256 share = kitty * KITTY_RATIO / 100;
-            if (share < KITTY_MIN) share = KITTY_MIN;
-            if (share > kitty) share = kitty;
-            _seize(KITTY_ADDRESS, share, taskid);
-            _reward(workerpoolOwner, share, taskid);
-        }
+    using DealCode for DealView;
+
+    /// Money on its way through a settlement. `out`: nRLC that leave the vault; `kitty`: nRLC
+    /// of the kitty among them; `owed`: nRLC the scheduler gets besides its reward, its own
+    /// stake `stake` included.
+    struct Bill {
+        uint256 out;
+        uint256 kitty;
+        uint256 owed;
+        uint256 stake;
     }
 
-    /// Gives the requester's money back and the scheduler's stake to the kitty.
-    function _settleFailure(bytes32 taskid, DealData storage deal) internal {
-        uint256 price = uint256(deal.appPrice) + _datasetPrice(deal) + deal.workerpoolPrice;
-        _unlock(deal.sponsor, price);
-        uint256 stake = _schedulerStake(deal);
-        _seize(deal.workerpoolOwner, stake, taskid);
-        // The hub already holds what it seized: only the owner of the claim changes.
-        _balances[KITTY_ADDRESS].locked += uint128(stake);
-        emit Reward(KITTY_ADDRESS, stake, taskid);
-        emit Lock(KITTY_ADDRESS, stake);
-    }
-
-    /// Shares the price and the stakes of wrong contributors among right ones, by weight.
-    function _payWorkers(bytes32 taskid, TaskData storage task, DealData storage deal) internal {
-        address[] memory contributors = task.contributors;
-        uint256 stake = _workerStake(deal);
-        uint256 pot = deal.workerpoolPrice;
-        uint256 weights;
-        for (uint256 i = 0; i < contributors.length; ++i) {
-            ContributionData storage c = task.contributions[contributors[i]];
-            if (c.status == CONTRIBUTION_PROVED) weights += c.weight;
-            else pot += stake;
-        }
-        uint256 share = pot * (100 - uint256(deal.schedulerRewardRatio)) / 100;
-        uint256 rest = pot;
-        for (uint256 i = 0; i < contributors.length; ++i) {
-            address worker = contributors[i];
-            ContributionData storage c = task.contributions[worker];
-            if (c.status == CONTRIBUTION_PROVED) {
-                uint256 reward = share * c.weight / weights;
-                rest -= reward;
-                _unlock(worker, stake);
-                _reward(worker, reward, taskid);
-                // A worker alone agrees with nobody, so nothing is learnt about it.
-                if (contributors.length > 1) {
-                    ++_scores[worker];
-                    emit AccurateContribution(worker, taskid);
-                }
-            } else {
-                _seize(worker, stake, taskid);
-                _scores[worker] = _scores[worker] * 2 / 3;
-                emit FaultyContribution(worker, taskid);
+    /// Pays the app and the dataset, gives back the scheduler's stake and its share of the kitty
+    /// for `tasks` tasks. Only tells of what the scheduler gets: {_paySchedulerAndClose} moves it.
+    function _openBill(bytes32 ref, DealView deal, uint256 tasks)
+        internal
+        returns (Bill memory bill)
+    {
+        unchecked {
+            uint256 appPrice = deal.appPrice() * tasks;
+            uint256 datasetPrice = deal.datasetPrice() * tasks;
+            uint256 paid = appPrice + datasetPrice + deal.workerpoolPrice() * tasks;
+            address sponsor = deal.sponsor();
+            _forfeit(sponsor, paid);
+            emit Seize(sponsor, paid, ref);
+            if (appPrice > 0) _pay(deal.appOwner(), appPrice, ref);
+            if (datasetPrice > 0) _pay(deal.datasetOwner(), datasetPrice, ref);
+            bill.stake = _schedulerStake(deal) * tasks;
+            address scheduler = deal.workerpoolOwner();
+            _logUnlock(scheduler, bill.stake);
+            bill.kitty = _kittyShare(tasks);
+            if (bill.kitty > 0) {
+                emit Seize(KITTY_ADDRESS, bill.kitty, ref);
+                _logReward(scheduler, bill.kitty, ref);
             }
+            bill.owed = bill.stake + bill.kitty;
+            bill.out = appPrice + datasetPrice + bill.owed;
         }
-        _reward(deal.workerpoolOwner, rest, taskid);
     }
 
-    function _payOnlyWorker(bytes32 taskid, DealData storage deal, address worker) internal {
-        uint256 pot = deal.workerpoolPrice;
-        uint256 share = pot * (100 - uint256(deal.schedulerRewardRatio)) / 100;
-        _reward(worker, share, taskid);
-        _reward(deal.workerpoolOwner, pot - share, taskid);
+    /// The scheduler's reward, which is what the workers leave of the pot, ends the settlement.
+    function _paySchedulerAndClose(
+        bytes32 ref,
+        DealView deal,
+        Bill memory bill,
+        uint256 reward
+    ) internal {
+        address scheduler = deal.workerpoolOwner();
+        _logReward(scheduler, reward, ref);
+        unchecked {
+            _release(scheduler, bill.stake, bill.owed - bill.stake + reward, 0);
+            uint256 delta = bill.out + reward + (bill.kitty << Vault.KITTY_AT);
+            if (delta != 0) _vault -= delta;
+        }
+    }
+
+    /// What a worker who needs no stake gets for one task.
+    function _workersPart(DealView deal, uint256 pot) internal pure returns (uint256) {
+        return pot * (100 - deal.rewardRatio()) / 100;
+    }
+
+    /// Gives the requester's money back and the scheduler's stake to the kitty. Returns what
+    /// the vault loses and the kitty wins.
+    function _settleFailure(bytes32 taskid, DealView deal)
+        internal
+        returns (uint256 out, uint256 kitty)
+    {
+        unchecked {
+            out = deal.appPrice() + deal.datasetPrice() + deal.workerpoolPrice();
+        }
+        address sponsor = deal.sponsor();
+        _logUnlock(sponsor, out);
+        _release(sponsor, out, 0, 0);
+        kitty = _schedulerStake(deal);
+        _forfeit(deal.workerpoolOwner(), kitty);
+        emit Seize(deal.workerpoolOwner(), kitty, taskid);
+        // The hub already holds what it seized: only the owner of the claim changes.
+        emit Reward(KITTY_ADDRESS, kitty, taskid);
+        emit Lock(KITTY_ADDRESS, kitty);
     }
 
     /// Tells the deal's callback, whose failure is its own affair. Whoever sends the transaction
     /// must have offered the full allowance, otherwise a scheduler could starve the callback.
-    function _executeCallback(bytes32 taskid, DealData storage deal, bytes calldata result)
-        internal
-    {
-        if (deal.extras & DEAL_CALLBACK == 0) return;
-        address target = deal.callback;
+    function _executeCallback(bytes32 taskid, DealView deal, bytes calldata result) internal {
+        address target = deal.callback();
+        if (target == address(0)) return;
         uint256 allowance_ = _callbackGas;
         bytes memory data = abi.encodeCall(IOracleConsumer.receiveResult, (taskid, result));
         assembly ("memory-safe") {
@@ -95,19 +103,28 @@ abstract contract Settlement is Ledger {
         assert(gasleft() > allowance_ / 63);
     }
 
-    function _workerStake(DealData storage deal) internal view returns (uint256) {
-        return deal.extras & DEAL_WIDE_STAKE == 0 ? deal.workerStake : deal.wideWorkerStake;
+    /// One tenth of the kitty, at least one RLC if it has as much, for each task in turn.
+    function _kittyShare(uint256 tasks) private view returns (uint256 shares) {
+        uint256 kitty = Vault.kitty(_vault);
+        unchecked {
+            for (; tasks > 0 && kitty > 0; --tasks) {
+                uint256 share = kitty * KITTY_RATIO / 100;
+                if (share < KITTY_MIN) share = KITTY_MIN;
+                if (share > kitty) share = kitty;
+                kitty -= share;
+                shares += share;
+            }
+        }
     }
 
-    function _trust(DealData storage deal) internal view returns (uint256) {
-        return deal.extras & DEAL_WIDE_TRUST == 0 ? deal.trust : deal.wideTrust;
+    function _pay(address account, uint256 amount, bytes32 ref) private {
+        _credit(account, amount);
+        _logReward(account, amount, ref);
     }
 
-    function _schedulerStake(DealData storage deal) private view returns (uint256) {
-        return uint256(deal.workerpoolPrice) * WORKERPOOL_STAKE_RATIO / 100;
-    }
-
-    function _datasetPrice(DealData storage deal) private view returns (uint256) {
-        return deal.extras & DEAL_DATASET == 0 ? 0 : deal.datasetPrice;
+    function _schedulerStake(DealView deal) private pure returns (uint256) {
+        unchecked {
+            return deal.workerpoolPrice() * WORKERPOOL_STAKE_RATIO / 100;
+        }
     }
 }

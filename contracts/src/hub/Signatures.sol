@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AppOrder, DatasetOrder, WorkerpoolOrder, RequestOrder} from "./Types.sol";
 import {IERC1271, IKeyManager} from "./External.sol";
 import {GROUPMEMBER_PURPOSE, HubStorage} from "./Storage.sol";
-import {OrderHash} from "./OrderHash.sol";
+import {OrderWord} from "./Words.sol";
 
 /// Who agreed to what: signatures, presignatures and restrictions.
 abstract contract Signatures is HubStorage {
@@ -12,24 +11,8 @@ abstract contract Signatures is HubStorage {
     uint256 private constant S_MAX =
         0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
-    function _hash(AppOrder calldata order) internal view returns (bytes32) {
-        return OrderHash.typedData(_domainSeparator, OrderHash.hash(order));
-    }
-
-    function _hash(DatasetOrder calldata order) internal view returns (bytes32) {
-        return OrderHash.typedData(_domainSeparator, OrderHash.hash(order));
-    }
-
-    function _hash(WorkerpoolOrder calldata order) internal view returns (bytes32) {
-        return OrderHash.typedData(_domainSeparator, OrderHash.hash(order));
-    }
-
-    function _hash(RequestOrder calldata order) internal view returns (bytes32) {
-        return OrderHash.typedData(_domainSeparator, OrderHash.hash(order));
-    }
-
     function _isPresigned(address account, bytes32 hash) internal view returns (bool) {
-        return account != address(0) && account == _presigned[hash];
+        return account != address(0) && account == OrderWord.signer(_orders[hash]);
     }
 
     function _isSignedOrPresigned(address account, bytes32 hash, bytes calldata signature)
@@ -37,7 +20,32 @@ abstract contract Signatures is HubStorage {
         view
         returns (bool)
     {
-        return _isPresigned(account, hash) || _isSigned(account, hash, signature);
+        return _agreed(account, hash, _orders[hash], signature);
+    }
+
+    /// Signed on chain, as the word of the order says, or by this signature.
+    function _agreed(address account, bytes32 hash, uint256 word, bytes calldata signature)
+        internal
+        view
+        returns (bool)
+    {
+        if (account != address(0) && account == OrderWord.signer(word)) return true;
+        return _isSigned(account, hash, signature);
+    }
+
+    /// How much of an order is used up.
+    function _consumedOf(bytes32 hash, uint256 word) internal view returns (uint256) {
+        return word & OrderWord.WIDE == 0 ? OrderWord.consumed(word) : _wideConsumed[hash];
+    }
+
+    function _setConsumed(bytes32 hash, uint256 word, uint256 consumed) internal {
+        uint256 signer = uint160(word);
+        if (consumed > OrderWord.CONSUMED) {
+            _wideConsumed[hash] = consumed;
+            _orders[hash] = signer | OrderWord.WIDE;
+        } else {
+            _orders[hash] = signer | (consumed << OrderWord.CONSUMED_AT);
+        }
     }
 
     /// A key's own signature is tried first even when the account has code, so that an account
@@ -47,14 +55,15 @@ abstract contract Signatures is HubStorage {
         view
         returns (bool)
     {
-        bool isContract = account.code.length != 0;
-        if (signature.length == 65 || signature.length == 64) {
+        bool ofKey = signature.length == 65 || signature.length == 64;
+        if (ofKey) {
             address signer = _recover(hash, signature);
             if (signer != address(0) && signer == account) return true;
-        } else {
-            require(isContract, "invalid-signature-format");
         }
-        if (!isContract) return false;
+        if (account.code.length == 0) {
+            require(ofKey, "invalid-signature-format");
+            return false;
+        }
         try IERC1271(account).isValidSignature(hash, signature) returns (bytes4 magic) {
             return magic == IERC1271.isValidSignature.selector;
         } catch {

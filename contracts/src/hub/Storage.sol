@@ -19,90 +19,49 @@ bytes32 constant TAG_TEE = bytes32(uint256(1));
 // Bits that name a TEE framework; a dataset does not insist on one.
 bytes32 constant TAG_TEE_FRAMEWORKS = bytes32(uint256(0xe));
 
-uint8 constant TASK_UNSET = 0;
 uint8 constant TASK_ACTIVE = 1;
 uint8 constant TASK_REVEALING = 2;
 uint8 constant TASK_COMPLETED = 3;
 uint8 constant TASK_FAILED = 4;
 
-uint8 constant CONTRIBUTION_UNSET = 0;
 uint8 constant CONTRIBUTION_CONTRIBUTED = 1;
 uint8 constant CONTRIBUTION_PROVED = 2;
 uint8 constant CONTRIBUTION_REJECTED = 3;
 
-// Which optional slots of a deal are in use.
-uint8 constant DEAL_DATASET = 1;
-uint8 constant DEAL_BENEFICIARY = 2;
-uint8 constant DEAL_CALLBACK = 4;
-uint8 constant DEAL_WIDE_TRUST = 8;
-uint8 constant DEAL_WIDE_STAKE = 16;
+// Longest `workClockTimeRef` in seconds (17 years): seven of it still fit in the 32 bits a task
+// has for the moment of its consensus.
+uint256 constant WORK_CLOCK_MAX = 1 << 29;
+// A deal names its category in 16 bits.
+uint256 constant CATEGORIES_MAX = 1 << 16;
+// An account keeps its score in 64 bits; this leaves room to grow by one for each task.
+uint256 constant SCORE_MAX = 1 << 63;
 
-/// One slot per account. The supply of the hub is kept below 2^96, so nothing can overflow.
-struct Balance {
-    uint128 free;
-    uint128 locked;
-}
-
-/// A deal in seven slots; what follows `tag` is only written when `extras` says so. Prices fit
-/// because a deal whose price exceeds the supply cannot be funded.
-struct DealData {
-    address app;
-    uint96 appPrice;
-    address appOwner;
-    uint48 startTime;
-    uint48 timeref;
-    address workerpool;
-    uint96 workerpoolPrice;
-    address workerpoolOwner;
-    uint96 workerStake;
-    address requester;
-    uint48 trust;
-    uint32 category;
-    uint8 schedulerRewardRatio;
-    uint8 extras;
-    address sponsor;
-    uint48 botFirst;
-    uint48 botSize;
-    bytes32 tag;
-    address dataset;
-    uint96 datasetPrice;
-    address datasetOwner;
-    address beneficiary;
-    address callback;
-    uint256 wideTrust;
-    uint256 wideWorkerStake;
-    string params;
-}
-
+/// A contribution to a task that may have several, see {TaskWord} for tasks that have one.
+/// `word`: see {ContributionWord}. `hash` is only stored by the first contribution of those
+/// with the same result and is replaced by the digest once one of them is revealed; `seal` is
+/// cleared by the reveal. Both can be computed from the digest from then on.
 struct ContributionData {
-    address enclaveChallenge;
-    uint8 status;
-    uint8 weight;
-    bytes32 resultHash;
-    bytes32 resultSeal;
+    uint256 word;
+    bytes32 hash;
+    bytes32 seal;
+    address enclave;
 }
 
-/// A task. Deadlines other than the reveal one follow from the deal. `groups` is the sum of
-/// the group weights: the consensus total without its constant one.
+/// A task. `word`: see {TaskWord}. `hash`, `seal` and `enclave` belong to the only contribution
+/// of a task that trusts one worker, in the same way as in {ContributionData}; `results`: see
+/// {Results}; `index` is used when the index of the task does not fit in the word.
 struct TaskData {
-    bytes32 dealid;
-    uint8 status;
-    uint48 idx;
-    uint64 revealDeadline;
-    uint32 revealCounter;
-    uint32 winnerCounter;
-    bytes32 consensusValue;
-    bytes32 resultDigest;
-    uint256 groups;
-    address[] contributors;
-    bytes results;
-    bytes resultsCallback;
-    mapping(bytes32 resultHash => uint256) group;
-    mapping(address worker => ContributionData) contributions;
+    uint256 word;
+    bytes32 hash;
+    bytes32 seal;
+    bytes32 results;
+    address enclave;
+    uint256 index;
+    mapping(uint256 position => ContributionData) contributions;
 }
 
-/// The state that the hub and its extension share: both inherit this contract first, so that
-/// the layout is the same when the extension runs inside the hub by delegatecall.
+/// The state that the hub and its extensions share: all inherit this contract first, so that
+/// the layout is the same when an extension runs inside the hub by delegatecall.
 abstract contract HubStorage {
     address internal _owner;
     IToken internal _token;
@@ -115,15 +74,23 @@ abstract contract HubStorage {
     uint256 internal _callbackGas;
     bytes32 internal _domainSeparator;
     uint256 internal _totalSupply;
+    /// See {Vault}.
+    uint256 internal _vault;
     string internal _name;
     string internal _symbol;
-    mapping(address account => Balance) internal _balances;
+    /// See {AccountWord}.
+    mapping(address account => uint256) internal _accounts;
     mapping(address account => mapping(address spender => uint256)) internal _allowances;
-    mapping(bytes32 orderHash => address signer) internal _presigned;
-    mapping(bytes32 orderHash => uint256 volume) internal _consumed;
-    mapping(bytes32 dealid => DealData) internal _deals;
+    /// See {OrderWord}.
+    mapping(bytes32 orderHash => uint256) internal _orders;
+    mapping(bytes32 orderHash => uint256 volume) internal _wideConsumed;
+    /// See {DealWord}.
+    mapping(bytes32 dealid => uint256) internal _deals;
     mapping(bytes32 taskid => TaskData) internal _tasks;
-    mapping(address worker => uint256) internal _scores;
     mapping(address worker => bool) internal _scoreImported;
     Category[] internal _categories;
+    /// `workClockTimeRef` plus one, so that zero says that there is no such category.
+    mapping(uint256 catid => uint256) internal _clocks;
+    /// Numbers of the deals of PoCo Boost, see {BoostDeal}.
+    mapping(bytes32 dealid => uint256) internal _boostDeals;
 }

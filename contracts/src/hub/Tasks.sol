@@ -2,11 +2,20 @@
 pragma solidity 0.8.37;
 
 import "./Storage.sol";
-import {Settlement} from "./Settlement.sol";
-import {Signatures} from "./Signatures.sol";
+import {AccountWord, ContributionWord, DealWord, TaskWord, Vault} from "./Words.sol";
+import {DealCode, DealView} from "./DealCode.sol";
+import {Authorization} from "./Authorization.sol";
+import {Payment} from "./Payment.sol";
+import {Results} from "./Results.sol";
 
 /// The life of a task. What is not allowed reverts without data, as clients expect.
-abstract contract Tasks is Settlement, Signatures {
+///
+/// A task of a deal with trust 1 has one contribution, kept in the task itself; reopened, or
+/// with more trust, it has several ({TaskWord.SEVERAL}).
+abstract contract Tasks is Payment, Authorization, Results {
+    using DealCode for DealView;
+    using TaskWord for uint256;
+
     function initialize(bytes32 dealId, uint256 index) external returns (bytes32) {
         return _initialize(dealId, index);
     }
@@ -38,22 +47,30 @@ abstract contract Tasks is Settlement, Signatures {
         bytes calldata authorizationSign
     ) external {
         TaskData storage task = _tasks[taskId];
-        DealData storage deal = _deals[task.dealid];
-        require(task.status == TASK_ACTIVE);
+        uint256 word = task.word;
+        require(word.state() == TASK_ACTIVE);
+        DealView deal = DealCode.load(word.deal());
         require(_contributionDeadline(deal) > block.timestamp);
-        ContributionData storage contribution = task.contributions[msg.sender];
-        require(contribution.status == CONTRIBUTION_UNSET);
+        bool several = word & TaskWord.SEVERAL != 0;
+        if (several) _checkNew(task, word.count());
         _checkAuthorization(deal, taskId, enclaveChallenge, authorizationSign);
         _checkEnclave(enclaveChallenge, resultHash, resultSeal, enclaveSign);
-        contribution.status = CONTRIBUTION_CONTRIBUTED;
-        contribution.enclaveChallenge = enclaveChallenge;
-        contribution.resultHash = resultHash;
-        contribution.resultSeal = resultSeal;
-        task.contributors.push(msg.sender);
-        _lock(msg.sender, _workerStake(deal));
+        uint256 weight = _weightOf(_stake(deal));
         emit TaskContribute(taskId, msg.sender, resultHash);
-        contribution.weight = _addWeight(task, resultHash);
-        _checkConsensus(taskId, task, deal, resultHash);
+        bool agreed;
+        if (several) {
+            (word, agreed) = _contributeAmong(task, word, deal, resultHash, weight);
+            _keepSeal(task, word.count() - 1, enclaveChallenge, resultSeal);
+        } else {
+            word = _contributeAlone(task, word, enclaveChallenge, resultHash, weight);
+            task.seal = resultSeal;
+            agreed = true;
+        }
+        if (agreed) {
+            word = word.withState(TASK_REVEALING) | _delay(deal);
+            emit TaskConsensus(taskId, resultHash);
+        }
+        task.word = word;
     }
 
     /// One transaction for a task that trusts a single worker: no stake, no reveal.
@@ -67,26 +84,21 @@ abstract contract Tasks is Settlement, Signatures {
         bytes calldata authorizationSign
     ) external {
         TaskData storage task = _tasks[taskId];
-        DealData storage deal = _deals[task.dealid];
-        require(task.status == TASK_ACTIVE);
+        uint256 word = task.word;
+        require(word.state() == TASK_ACTIVE);
+        DealView deal = DealCode.load(word.deal());
         require(_contributionDeadline(deal) > block.timestamp);
-        require(task.contributors.length == 0);
-        require(_trust(deal) == 1);
-        _checkCallbackBytes(deal, resultDigest, resultsCallback);
-        bytes32 resultHash = keccak256(abi.encodePacked(taskId, resultDigest));
-        bytes32 resultSeal = keccak256(abi.encodePacked(msg.sender, taskId, resultDigest));
+        require(deal.trust() == 1);
+        require(word & TaskWord.SEVERAL == 0 || word.count() == 0);
+        _checkTold(deal, resultDigest, resultsCallback);
+        bytes32 resultHash = _hashOf(taskId, resultDigest);
         _checkAuthorization(deal, taskId, enclaveChallenge, authorizationSign);
-        _checkEnclave(enclaveChallenge, resultHash, resultSeal, enclaveSign);
-        ContributionData storage contribution = task.contributions[msg.sender];
-        contribution.status = CONTRIBUTION_PROVED;
-        contribution.enclaveChallenge = enclaveChallenge;
-        contribution.resultHash = resultHash;
-        contribution.resultSeal = resultSeal;
-        _completeAtOnce(task, deal, resultHash, resultDigest);
-        task.results = results;
-        task.resultsCallback = resultsCallback;
-        _settleSuccess(taskId, deal);
-        _payOnlyWorker(taskId, deal, msg.sender);
+        _checkEnclave(
+            enclaveChallenge, resultHash, _sealOf(msg.sender, taskId, resultDigest), enclaveSign
+        );
+        word = word.withState(_keep(task, results, resultsCallback)) | _delay(deal);
+        _complete(task, word, resultDigest, enclaveChallenge);
+        _payOnlyWorker(taskId, deal, 1);
         emit TaskContribute(taskId, msg.sender, resultHash);
         emit TaskConsensus(taskId, resultHash);
         emit TaskReveal(taskId, msg.sender, resultDigest);
@@ -96,45 +108,43 @@ abstract contract Tasks is Settlement, Signatures {
 
     function reveal(bytes32 taskId, bytes32 resultDigest) external {
         TaskData storage task = _tasks[taskId];
-        require(task.status == TASK_REVEALING);
-        require(task.revealDeadline > block.timestamp);
-        ContributionData storage contribution = task.contributions[msg.sender];
-        require(contribution.status == CONTRIBUTION_CONTRIBUTED);
-        bytes32 resultHash = keccak256(abi.encodePacked(taskId, resultDigest));
-        require(contribution.resultHash == task.consensusValue);
-        require(contribution.resultHash == resultHash);
-        require(
-            contribution.resultSeal
-                == keccak256(abi.encodePacked(msg.sender, taskId, resultDigest))
-        );
-        contribution.status = CONTRIBUTION_PROVED;
-        ++task.revealCounter;
-        task.resultDigest = resultDigest;
+        uint256 word = task.word;
+        require(word.state() == TASK_REVEALING);
+        DealView deal = DealCode.load(word.deal());
+        require(_revealDeadline(deal, word) > block.timestamp);
+        bytes32 hash = _hashOf(taskId, resultDigest);
+        bytes32 seal = _sealOf(msg.sender, taskId, resultDigest);
+        if (word & TaskWord.SEVERAL != 0) {
+            word = _revealAmong(task, word, hash, seal, resultDigest);
+        } else {
+            require(word.worker() == msg.sender && word & TaskWord.REVEALED == 0);
+            require(task.hash == hash && task.seal == seal);
+            task.hash = resultDigest;
+            task.seal = 0;
+            word |= TaskWord.REVEALED;
+        }
+        task.word = word;
         emit TaskReveal(taskId, msg.sender, resultDigest);
     }
 
     /// Starts over after nobody revealed. Stakes stay locked and no deadline moves.
     function reopen(bytes32 taskId) external {
         TaskData storage task = _tasks[taskId];
-        DealData storage deal = _deals[task.dealid];
-        require(deal.workerpoolOwner == msg.sender);
-        require(task.status == TASK_REVEALING);
+        uint256 word = task.word;
+        require(word.state() == TASK_REVEALING);
+        DealView deal = DealCode.load(word.deal());
+        require(deal.workerpoolOwner() == msg.sender);
         require(_finalDeadline(deal) > block.timestamp);
-        require(task.revealDeadline <= block.timestamp && task.revealCounter == 0);
-        bytes32 consensus = task.consensusValue;
-        uint256 count = task.contributors.length;
-        for (uint256 i = 0; i < count; ++i) {
-            ContributionData storage contribution = task.contributions[task.contributors[i]];
-            if (contribution.resultHash == consensus) {
-                contribution.status = CONTRIBUTION_REJECTED;
-            }
+        require(_revealDeadline(deal, word) <= block.timestamp);
+        if (word & TaskWord.SEVERAL != 0) {
+            require(word.reveals() == 0);
+            _rejectWinners(task, word);
+            word &= ~TaskWord.ROUND;
+        } else {
+            require(word & TaskWord.REVEALED == 0);
+            word = _rejectOnly(task, word);
         }
-        task.groups -= task.group[consensus];
-        task.group[consensus] = 0;
-        task.status = TASK_ACTIVE;
-        task.consensusValue = 0;
-        task.revealDeadline = 0;
-        task.winnerCounter = 0;
+        task.word = word.withState(TASK_ACTIVE);
         emit TaskReopen(taskId);
     }
 
@@ -142,21 +152,25 @@ abstract contract Tasks is Settlement, Signatures {
         external
     {
         TaskData storage task = _tasks[taskId];
-        DealData storage deal = _deals[task.dealid];
-        require(deal.workerpoolOwner == msg.sender);
-        require(task.status == TASK_REVEALING);
+        uint256 word = task.word;
+        require(word.state() == TASK_REVEALING);
+        DealView deal = DealCode.load(word.deal());
+        require(deal.workerpoolOwner() == msg.sender);
         require(_finalDeadline(deal) > block.timestamp);
-        uint256 revealed = task.revealCounter;
-        require(
-            revealed == task.winnerCounter
-                || (revealed > 0 && task.revealDeadline <= block.timestamp)
-        );
-        _checkCallbackBytes(deal, task.resultDigest, resultsCallback);
-        task.status = TASK_COMPLETED;
-        task.results = results;
-        task.resultsCallback = resultsCallback;
-        _settleSuccess(taskId, deal);
-        _payWorkers(taskId, task, deal);
+        bytes32 digest;
+        if (word & TaskWord.SEVERAL != 0) {
+            uint256 revealed = word.reveals();
+            bool late = _revealDeadline(deal, word) <= block.timestamp;
+            require(revealed == word.winners() || (revealed > 0 && late));
+            digest = task.contributions[word.consensus() - 1].hash;
+        } else {
+            require(word & TaskWord.REVEALED != 0);
+            digest = task.hash;
+        }
+        _checkTold(deal, digest, resultsCallback);
+        task.word = word.withState(_keep(task, results, resultsCallback));
+        if (word & TaskWord.SEVERAL != 0) _payWorkers(taskId, task, deal, word.count());
+        else _payOneWorker(taskId, deal, word.worker());
         emit TaskFinalize(taskId, results);
         _executeCallback(taskId, deal, resultsCallback);
     }
@@ -171,131 +185,227 @@ abstract contract Tasks is Settlement, Signatures {
     }
 
     function _initialize(bytes32 dealid, uint256 index) private returns (bytes32 taskid) {
-        DealData storage deal = _deals[dealid];
-        uint256 first = deal.botFirst;
-        require(index >= first && index < first + deal.botSize);
+        uint256 dealWord = _deals[dealid];
+        require(dealWord != 0);
+        DealView deal = DealCode.load(DealWord.number(dealWord));
+        bool wide = deal.flags() & DealCode.WIDE != 0;
+        uint256 first = wide ? deal.wideFirst() : DealWord.first(dealWord);
+        require(index >= first && index - first < deal.size());
         taskid = keccak256(abi.encode(dealid, index));
         TaskData storage task = _tasks[taskid];
-        require(task.status == TASK_UNSET);
-        task.dealid = dealid;
-        task.status = TASK_ACTIVE;
-        task.idx = uint48(index);
-        emit TaskInitialize(taskid, deal.workerpool);
+        require(task.word == 0);
+        task.word = TASK_ACTIVE | (DealWord.number(dealWord) << TaskWord.DEAL_AT)
+            | _layout(task, index - first, deal.trust());
+        emit TaskInitialize(taskid, deal.workerpool());
+    }
+
+    /// The index of a task and whether it may have several contributions.
+    function _layout(TaskData storage task, uint256 index, uint256 trust)
+        private
+        returns (uint256)
+    {
+        if (index > TaskWord.INDEX_MAX) {
+            task.index = index;
+            return TaskWord.SEVERAL | TaskWord.WIDE_INDEX;
+        }
+        return (index << TaskWord.INDEX_AT) | (trust == 1 ? 0 : TaskWord.SEVERAL);
     }
 
     function _claim(bytes32 taskid) private {
         TaskData storage task = _tasks[taskid];
-        DealData storage deal = _deals[task.dealid];
-        require(task.status == TASK_ACTIVE || task.status == TASK_REVEALING);
+        uint256 word = task.word;
+        require(word.state() == TASK_ACTIVE || word.state() == TASK_REVEALING);
+        DealView deal = DealCode.load(word.deal());
         require(_finalDeadline(deal) <= block.timestamp);
-        task.status = TASK_FAILED;
-        _settleFailure(taskid, deal);
-        uint256 stake = _workerStake(deal);
-        uint256 count = task.contributors.length;
-        for (uint256 i = 0; i < count; ++i) _unlock(task.contributors[i], stake);
+        task.word = word.withState(TASK_FAILED);
+        (uint256 out, uint256 kitty) = _settleFailure(taskid, deal);
+        uint256 stake = deal.workerStake();
+        if (word & TaskWord.SEVERAL != 0) {
+            uint256 count = word.count();
+            for (uint256 i = 0; i < count; ++i) {
+                _giveBack(ContributionWord.worker(task.contributions[i].word), stake);
+            }
+            out += stake * count;
+        } else if (word.worker() != address(0)) {
+            _giveBack(word.worker(), stake);
+            out += stake;
+        }
+        unchecked {
+            uint256 vault = _vault;
+            uint256 changed = vault - out + (kitty << Vault.KITTY_AT);
+            if (changed != vault) _vault = changed;
+        }
         emit TaskClaimed(taskid);
     }
 
-    /// The broker answers for enclaves when there is one, the scheduler for everything else.
-    function _checkAuthorization(
-        DealData storage deal,
-        bytes32 taskid,
-        address enclaveChallenge,
-        bytes calldata signature
-    ) private view {
-        require(enclaveChallenge != address(0) || deal.tag & TAG_TEE == 0);
-        address authority = deal.workerpoolOwner;
-        if (enclaveChallenge != address(0) && _teeBroker != address(0)) authority = _teeBroker;
-        bytes32 message = keccak256(abi.encodePacked(msg.sender, taskid, enclaveChallenge));
-        require(_isSigned(authority, _personalMessage(message), signature));
+    /// Locks the caller's stake and returns its score.
+    function _stake(DealView deal) private returns (uint256 score) {
+        uint256 stake = deal.workerStake();
+        score = AccountWord.score(_lock(msg.sender, stake));
+        unchecked {
+            if (stake != 0) _vault += stake;
+        }
     }
 
-    function _checkEnclave(
+    function _contributeAlone(
+        TaskData storage task,
+        uint256 word,
         address enclaveChallenge,
         bytes32 resultHash,
-        bytes32 resultSeal,
-        bytes calldata signature
-    ) private view {
+        uint256 weight
+    ) private returns (uint256) {
+        task.hash = resultHash;
+        if (enclaveChallenge != address(0)) {
+            task.enclave = enclaveChallenge;
+            word |= TaskWord.ENCLAVE;
+        }
+        return word | (_log2(weight) << TaskWord.WEIGHT_AT)
+            | (uint256(uint160(msg.sender)) << TaskWord.WORKER_AT);
+    }
+
+    function _contributeAmong(
+        TaskData storage task,
+        uint256 word,
+        DealView deal,
+        bytes32 resultHash,
+        uint256 weight
+    ) private returns (uint256, bool agreed) {
+        uint256 count = word.count();
+        require(count < TaskWord.COUNT_MAX);
+        Standing memory standing = _standing(task, count, resultHash, weight);
+        ContributionData storage own = task.contributions[count];
+        own.word = uint160(msg.sender)
+            | (uint256(CONTRIBUTION_CONTRIBUTED) << ContributionWord.STATUS_AT)
+            | (standing.first << ContributionWord.FIRST_AT)
+            | (weight << ContributionWord.WEIGHT_AT);
+        if (standing.first == count) own.hash = resultHash;
+        word += 1 << TaskWord.COUNT_AT;
+        uint256 trust = deal.trust();
+        agreed = standing.group * trust > standing.total * (trust - 1);
+        if (agreed) {
+            word |= (standing.winners << TaskWord.WINNERS_AT)
+                | ((standing.first + 1) << TaskWord.CONSENSUS_AT);
+        }
+        return (word, agreed);
+    }
+
+    function _keepSeal(
+        TaskData storage task,
+        uint256 position,
+        address enclaveChallenge,
+        bytes32 resultSeal
+    ) private {
+        ContributionData storage own = task.contributions[position];
+        own.seal = resultSeal;
         if (enclaveChallenge == address(0)) return;
-        bytes32 message = keccak256(abi.encodePacked(resultHash, resultSeal));
-        require(_isSigned(enclaveChallenge, _personalMessage(message), signature));
+        own.enclave = enclaveChallenge;
+        own.word |= ContributionWord.ENCLAVE;
     }
 
-    /// Without a callback there is nothing to tell it, or the digest covers what is told.
-    function _checkCallbackBytes(
-        DealData storage deal,
+    /// The contribution of a task that ends with it.
+    function _complete(
+        TaskData storage task,
+        uint256 word,
         bytes32 resultDigest,
-        bytes calldata resultsCallback
-    ) private view {
-        bool nothing = deal.extras & DEAL_CALLBACK == 0 && resultsCallback.length == 0;
-        require(nothing || keccak256(resultsCallback) == resultDigest);
-    }
-
-    /// Multiplies the weight of the sender into its group. Returns the floor of log2 of it.
-    function _addWeight(TaskData storage task, bytes32 resultHash) private returns (uint8) {
-        uint256 third = _scores[msg.sender] / 3;
-        uint256 weight = (third > 3 ? third : 3) - 1;
-        uint256 group = task.group[resultHash];
-        uint256 grown = (group > 1 ? group : 1) * weight;
-        task.group[resultHash] = grown;
-        task.groups = task.groups + grown - group;
-        return _log2(weight);
-    }
-
-    function _checkConsensus(
-        bytes32 taskid,
-        TaskData storage task,
-        DealData storage deal,
-        bytes32 resultHash
+        address enclaveChallenge
     ) private {
-        uint256 trust = _trust(deal);
-        uint256 total = 1 + task.groups;
-        if (task.group[resultHash] * trust <= total * (trust - 1)) return;
-        uint32 winners;
-        uint256 count = task.contributors.length;
+        if (word & TaskWord.SEVERAL != 0) {
+            _completeAmong(task, word, resultDigest, enclaveChallenge);
+            return;
+        }
+        task.hash = resultDigest;
+        word |= TaskWord.REVEALED | (uint256(uint160(msg.sender)) << TaskWord.WORKER_AT);
+        if (enclaveChallenge != address(0)) {
+            task.enclave = enclaveChallenge;
+            word |= TaskWord.ENCLAVE;
+        }
+        task.word = word;
+    }
+
+    function _completeAmong(
+        TaskData storage task,
+        uint256 word,
+        bytes32 resultDigest,
+        address enclaveChallenge
+    ) private {
+        ContributionData storage own = task.contributions[0];
+        own.word = uint160(msg.sender)
+            | (uint256(CONTRIBUTION_PROVED) << ContributionWord.STATUS_AT);
+        own.hash = resultDigest;
+        if (enclaveChallenge != address(0)) {
+            own.enclave = enclaveChallenge;
+            own.word |= ContributionWord.ENCLAVE;
+        }
+        task.word = word | (1 << TaskWord.COUNT_AT) | (1 << TaskWord.WINNERS_AT)
+            | (1 << TaskWord.REVEALS_AT) | (1 << TaskWord.CONSENSUS_AT);
+    }
+
+    function _revealAmong(
+        TaskData storage task,
+        uint256 word,
+        bytes32 hash,
+        bytes32 seal,
+        bytes32 digest
+    ) private returns (uint256) {
+        uint256 winner = word.consensus() - 1;
+        (uint256 position, uint256 own) = _positionOf(task, word.count(), msg.sender);
+        require(ContributionWord.status(own) == CONTRIBUTION_CONTRIBUTED);
+        require(ContributionWord.first(own) == winner);
+        ContributionData storage contribution = task.contributions[position];
+        require(contribution.seal == seal);
+        ContributionData storage holder = task.contributions[winner];
+        if (word.reveals() == 0) {
+            require(holder.hash == hash);
+            holder.hash = digest;
+        } else {
+            require(holder.hash == digest);
+        }
+        contribution.seal = 0;
+        contribution.word = ContributionWord.withStatus(own, CONTRIBUTION_PROVED);
+        return word + (1 << TaskWord.REVEALS_AT);
+    }
+
+    function _rejectWinners(TaskData storage task, uint256 word) private {
+        uint256 winner = word.consensus() - 1;
+        uint256 count = word.count();
         for (uint256 i = 0; i < count; ++i) {
-            ContributionData storage c = task.contributions[task.contributors[i]];
-            if (c.resultHash == resultHash && c.status == CONTRIBUTION_CONTRIBUTED) ++winners;
+            uint256 other = task.contributions[i].word;
+            if (ContributionWord.first(other) != winner) continue;
+            task.contributions[i].word =
+                ContributionWord.withStatus(other, CONTRIBUTION_REJECTED);
         }
-        task.status = TASK_REVEALING;
-        task.consensusValue = resultHash;
-        task.revealDeadline = _revealDeadline(deal);
-        task.revealCounter = 0;
-        task.winnerCounter = winners;
-        emit TaskConsensus(taskid, resultHash);
     }
 
-    function _completeAtOnce(
-        TaskData storage task,
-        DealData storage deal,
-        bytes32 resultHash,
-        bytes32 resultDigest
-    ) private {
-        task.status = TASK_COMPLETED;
-        task.revealDeadline = _revealDeadline(deal);
-        task.revealCounter = 1;
-        task.winnerCounter = 1;
-        task.consensusValue = resultHash;
-        task.resultDigest = resultDigest;
-        task.contributors.push(msg.sender);
+    /// From now on there may be several contributions, of which the only one is the first.
+    function _rejectOnly(TaskData storage task, uint256 word) private returns (uint256) {
+        ContributionData storage own = task.contributions[0];
+        // The smallest weight with this logarithm; a rejected contribution is never weighed.
+        uint256 weight = 1 << word.weight();
+        own.word = uint160(word.worker())
+            | (uint256(CONTRIBUTION_REJECTED) << ContributionWord.STATUS_AT)
+            | (word & TaskWord.ENCLAVE == 0 ? 0 : ContributionWord.ENCLAVE)
+            | (weight << ContributionWord.WEIGHT_AT);
+        (own.hash, own.seal) = (task.hash, task.seal);
+        if (word & TaskWord.ENCLAVE != 0) own.enclave = task.enclave;
+        (task.hash, task.seal, task.enclave) = (0, 0, address(0));
+        return TaskWord.SEVERAL | (word.index() << TaskWord.INDEX_AT)
+            | (word.deal() << TaskWord.DEAL_AT) | (1 << TaskWord.COUNT_AT);
     }
 
-    function _contributionDeadline(DealData storage deal) private view returns (uint256) {
-        return deal.startTime + CONTRIBUTION_DEADLINE_RATIO * deal.timeref;
+    function _contributionDeadline(DealView deal) internal pure returns (uint256) {
+        return deal.startTime() + CONTRIBUTION_DEADLINE_RATIO * deal.clock();
     }
 
-    function _finalDeadline(DealData storage deal) private view returns (uint256) {
-        return deal.startTime + FINAL_DEADLINE_RATIO * deal.timeref;
+    function _finalDeadline(DealView deal) private pure returns (uint256) {
+        return deal.startTime() + FINAL_DEADLINE_RATIO * deal.clock();
     }
 
-    function _revealDeadline(DealData storage deal) private view returns (uint64) {
-        return uint64(block.timestamp + REVEAL_DEADLINE_RATIO * deal.timeref);
+    /// Counted from the moment of the consensus.
+    function _revealDeadline(DealView deal, uint256 word) private pure returns (uint256) {
+        return deal.startTime() + word.delay() + REVEAL_DEADLINE_RATIO * deal.clock();
     }
 
-    function _log2(uint256 value) private pure returns (uint8 result) {
-        while (value > 1) {
-            value >>= 1;
-            ++result;
-        }
+    function _delay(DealView deal) private view returns (uint256) {
+        return (block.timestamp - deal.startTime()) << TaskWord.DELAY_AT;
     }
 }

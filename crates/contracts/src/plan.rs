@@ -100,6 +100,7 @@ impl Plan {
         let extension = creation.create_plain("create the extension", &HubExtension::BYTECODE);
         let ends = Hub::constructorCall {
             extension_: extension,
+            boost_: Address::ZERO,
             owner_: deployer,
         };
         let hub = creation.create("create the hub", &Hub::BYTECODE, &ends);

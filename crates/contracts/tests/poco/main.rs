@@ -4,6 +4,7 @@
     reason = "everything here is a test or serves one"
 )]
 
+mod bag;
 mod chain;
 mod consensus;
 mod deadlines;
@@ -15,6 +16,7 @@ mod life;
 mod matching;
 mod official;
 mod orders;
+mod packing;
 mod registries;
 mod signatures;
 mod stage;

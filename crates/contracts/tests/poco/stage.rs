@@ -426,7 +426,7 @@ impl Contribution {
     }
 }
 
-fn personal(signer: &PrivateKeySigner, message: B256) -> Bytes {
+pub(crate) fn personal(signer: &PrivateKeySigner, message: B256) -> Bytes {
     signer
         .sign_message_sync(message.as_slice())
         .unwrap()

@@ -6,7 +6,7 @@ import {Ledger} from "../hub/Ledger.sol";
 import {Matching} from "../hub/Matching.sol";
 
 /// Deposits that arrive through the token, and the one that brings tokens sent by mistake home.
-abstract contract Escrow is Ledger {
+abstract contract TokenApproval is Ledger {
     /// Called by the token in `approveAndCall`: deposits for the sender, then runs `matchOrders`
     /// when the data is such a call, so that approving, paying and matching is one transaction.
     function receiveApproval(
@@ -15,8 +15,10 @@ abstract contract Escrow is Ledger {
         address token_,
         bytes calldata data
     ) external returns (bool) {
-        require(token_ == address(_token), "wrong-token");
-        _pull(sender, amount);
+        // Only the token knows that `sender` asked for this.
+        bool fromToken = token_ == address(_token) && msg.sender == token_;
+        require(fromToken, "wrong-token");
+        require(_token.transferFrom(sender, address(this), amount), "failed-transferFrom");
         _mint(sender, amount);
         if (data.length > 0) _matchFor(sender, data);
         return true;
