@@ -7,4 +7,4 @@ pub mod cast;
 pub mod files;
 pub mod poco;
 pub mod task;
-pub mod tools;
+pub use tools;

@@ -23,7 +23,7 @@ pub use official::{Official, deploy_official};
 
 /// Fetches the node and the contracts from npm unless this machine has them already.
 ///
-/// Tests ask for it with [`need!`](crate::need), so that what fails later is a failure.
+/// Tests ask for it with [`need!`](tools::need!), so that what fails later is a failure.
 pub fn fetch() -> Result<()> {
     anvil::binary()?;
     artifacts::Artifacts::fetch().map(drop)
@@ -54,7 +54,7 @@ mod tests {
 
     #[tokio::test]
     async fn deployment_is_configured_as_the_public_ones() {
-        crate::need!(fetch());
+        tools::need!(fetch());
         let anvil = Anvil::start(Options::default()).unwrap();
         let official = deploy_official(&anvil).await.unwrap();
         let hub = Hub::new(official.hub, anvil.provider().unwrap());
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn approve_and_call_deposits() {
-        crate::need!(fetch());
+        tools::need!(fetch());
         let anvil = Anvil::start(Options::default()).unwrap();
         let official = deploy_official(&anvil).await.unwrap();
         let actor = Actor::funded(&official).await.unwrap();
@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn deployment_does_not_wait_for_the_block_time_but_leaves_it() {
-        crate::need!(fetch());
+        tools::need!(fetch());
         let options = Options {
             block_time_s: Some(3600),
             ..Options::default()
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn standard_task_of_trust_1_is_done_in_two_transactions() {
-        crate::need!(fetch());
+        tools::need!(fetch());
         let anvil = Anvil::start(Options::default()).unwrap();
         let scene = Scene::new(&anvil).await.unwrap();
         let deal = scene.match_orders(1).await.unwrap();
@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn trust_above_1_refuses_contribute_and_finalize() {
-        crate::need!(fetch());
+        tools::need!(fetch());
         let anvil = Anvil::start(Options::default()).unwrap();
         let scene = Scene::new(&anvil).await.unwrap();
         let deal = scene.match_orders(2).await.unwrap();
@@ -159,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn funding_runs_concurrently() {
-        crate::need!(fetch());
+        tools::need!(fetch());
         let anvil = Anvil::start(Options::default()).unwrap();
         let official = deploy_official(&anvil).await.unwrap();
         let [one, two] = [Address::repeat_byte(1), Address::repeat_byte(2)];

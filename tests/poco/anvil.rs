@@ -16,8 +16,6 @@ use alloy::{
 };
 use anyhow::{Context as _, Result, bail};
 
-use crate::tools;
-
 const PACKAGE: &str = "@foundry-rs/anvil";
 const VERSION: &str = "1.7.1";
 /// The words every anvil and hardhat derives its funded accounts from.
@@ -205,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn node_answers_until_dropped() {
-        crate::need!(binary());
+        tools::need!(binary());
         let anvil = Anvil::start(Options {
             chain_id: 65535,
             ..Options::default()
@@ -225,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn clock_can_be_moved() {
-        crate::need!(binary());
+        tools::need!(binary());
         let anvil = Anvil::start(Options::default()).unwrap();
         let provider = anvil.provider().unwrap();
         let before = provider

@@ -9,8 +9,6 @@ use alloy::{
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::tools;
-
 /// The last version on npm with bytecode (spec/contracts.md §0).
 const POCO: (&str, &str) = ("@iexec/poco", "6.1.0");
 /// The test RLC that version depends on.

@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn package_is_installed_once_for_all() {
-        crate::need!(crate::tools::npm());
+        crate::need!(crate::npm());
         let first = crate::need!(npm_package("figlet", "1"));
         assert!(first.join("package.json").is_file());
         let others: Vec<_> = std::thread::scope(|scope| {

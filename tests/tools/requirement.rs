@@ -30,7 +30,7 @@ pub fn root() -> Result<()> {
 /// What a test asked for, or `None` after saying on stderr that it is skipped and why.
 ///
 /// Panics when the environment says `CI=true`: there, a skipped test would be a lie.
-/// Tests call it through [`need!`](crate::need).
+/// Tests call it through [`need!`](crate::need!).
 pub fn need<T>(test: &str, found: Result<T>) -> Option<T> {
     decide(test, found, env::var("CI").is_ok_and(|ci| ci == "true"))
 }
@@ -50,7 +50,7 @@ fn decide<T>(test: &str, found: Result<T>, required: bool) -> Option<T> {
     }
 }
 
-/// The path of the function around a nested function's type name, as [`need!`](crate::need)
+/// The path of the function around a nested function's type name, as [`need!`](crate::need!)
 /// makes one: `crate::module::test::here` or, in async code, with `{{closure}}` in between.
 pub fn test_name(nested: &str) -> &str {
     let name = nested.rsplit_once("::").map_or(nested, |(name, _)| name);
@@ -59,13 +59,13 @@ pub fn test_name(nested: &str) -> &str {
 
 /// Unwraps a `Result` that says whether the machine has what the test needs, or skips the test.
 ///
-/// Use it in functions that return `()`. See [`need`](crate::tools::need) for CI.
+/// Use it in functions that return `()`. See [`need`](crate::need()) for CI.
 #[macro_export]
 macro_rules! need {
     ($found:expr) => {{
         fn here() {}
         let name = std::any::type_name_of_val(&here);
-        match $crate::tools::need($crate::tools::test_name(name), $found) {
+        match $crate::need($crate::test_name(name), $found) {
             Some(found) => found,
             None => return,
         }

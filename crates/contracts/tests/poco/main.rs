@@ -5,19 +5,19 @@
 )]
 
 mod bag;
-mod chain;
 mod consensus;
 mod deadlines;
 mod deploy;
 mod escrow;
 mod gas;
 mod golden;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod life;
 mod matching;
-mod official;
-mod orders;
 mod packing;
 mod registries;
 mod signatures;
-mod stage;
 mod twin;
+
+use harness::{chain, official, orders, stage};

@@ -353,9 +353,9 @@ fn described(log: &Log) -> String {
 }
 
 #[test]
-#[ignore = "needs POCO_PACKAGE, a folder with the official npm package"]
+#[ignore = "slow: two worlds, six lives"]
 fn both_live_the_same_life() {
-    let package = official::package().expect("POCO_PACKAGE is not set");
+    let package = tools::need!(official::package());
     let mut settled = 0;
     for seed in 0..SEEDS {
         let mut dice = Dice(seed);

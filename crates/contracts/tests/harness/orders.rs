@@ -3,7 +3,7 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{Eip712Domain, SolStruct, eip712_domain};
 use contracts::Hub;
 
-use crate::chain::CHAIN_ID;
+use super::chain::CHAIN_ID;
 
 /// The signed parts of the orders: the bindings carry the signature inside.
 pub(crate) mod typed {

@@ -11,7 +11,7 @@ use alloy::primitives::{Address, Bytes, FixedBytes, U256, hex};
 use alloy::sol_types::{SolCall, SolConstructor};
 use contracts::{AppRegistry, CATEGORIES, Deployment, Hub, Rlc};
 
-use crate::chain::Chain;
+use super::chain::Chain;
 
 alloy::sol! {
     struct FacetCut { address facetAddress; uint8 action; bytes4[] functionSelectors; }
@@ -37,9 +37,20 @@ const FACETS: [&str; 11] = [
 const RECEIVE: FixedBytes<4> = FixedBytes([0; 4]);
 const FALLBACK: FixedBytes<4> = FixedBytes([0xff; 4]);
 
-/// Where the official package lies, when the tests are to run against it.
-pub(crate) fn package() -> Option<PathBuf> {
+/// The last version on npm with bytecode (spec/contracts.md §0).
+const PACKAGE: (&str, &str) = ("@iexec/poco", "6.1.0");
+
+/// Where the official package lies, when every test is to run against it.
+pub(crate) fn chosen() -> Option<PathBuf> {
     std::env::var_os("POCO_PACKAGE").map(PathBuf::from)
+}
+
+/// The official package, fetched unless it was named.
+pub(crate) fn package() -> anyhow::Result<PathBuf> {
+    match chosen() {
+        Some(folder) => Ok(folder),
+        None => tools::npm_archive(PACKAGE.0, PACKAGE.1),
+    }
 }
 
 struct Artifact {

@@ -9,9 +9,9 @@ use contracts::{
     AppRegistry, Category, DatasetRegistry, Deployment, Hub, Options, Plan, Rlc, WorkerpoolRegistry,
 };
 
-use crate::chain::{Chain, Receipt};
-use crate::official;
-use crate::orders::{Order, Orders};
+use super::chain::{Chain, Receipt};
+use super::official;
+use super::orders::{Order, Orders};
 
 pub(crate) const APP_PRICE: u64 = 1_000_000;
 pub(crate) const DATASET_PRICE: u64 = 500_000;
@@ -70,7 +70,7 @@ pub(crate) fn deployed(chain: &mut Chain, deployer: Address) -> Deployment {
 impl Stage {
     /// A market on the contracts under test.
     pub(crate) fn new() -> Self {
-        match official::package() {
+        match official::chosen() {
             Some(package) => Self::official(&package),
             None => Self::ours(),
         }
