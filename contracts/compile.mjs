@@ -3,13 +3,10 @@
 //   NODE_PATH=<folder with solc> node compile.mjs <output folder>
 //
 // Run by `cargo xtask contracts`. Artifacts depend on the sources alone: no paths, no dates.
-import { createRequire } from "node:module";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compile } from "./input.mjs";
 
-const solc = createRequire(join(process.env.SOLC_HOME, "package.json"))("solc");
-const root = join(dirname(fileURLToPath(import.meta.url)), "src");
 const output = process.argv[2];
 
 const DEPLOYED = [
@@ -29,24 +26,9 @@ const EXTENSIONS = { Hub: "HubExtension", HubNative: "HubExtensionNative" };
 // EIP-170.
 const CODE_BYTES_MAX = 24576;
 
-const settings = {
-  viaIR: true,
-  optimizer: { enabled: true, runs: 200 },
-  evmVersion: "paris",
-  metadata: { bytecodeHash: "none", appendCBOR: false },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
-};
-
-function sources() {
-  const names = readdirSync(root, { recursive: true }).filter((name) => name.endsWith(".sol"));
-  return Object.fromEntries(
-    names.sort().map((name) => [name, { content: readFileSync(join(root, name), "utf8") }]),
-  );
-}
-
-function compile() {
-  const input = { language: "Solidity", sources: sources(), settings };
-  const result = JSON.parse(solc.compile(JSON.stringify(input)));
+function compiled() {
+  const wanted = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"];
+  const result = compile({ "*": { "*": wanted } });
   const problems = result.errors ?? [];
   for (const problem of problems) process.stderr.write(problem.formattedMessage + "\n");
   if (problems.length > 0) process.exit(1);
@@ -81,7 +63,7 @@ function artifact(name, contracts) {
 const publicPart = (abi) =>
   abi.filter((item) => ["function", "event", "error"].includes(item.type));
 
-const contracts = compile();
+const contracts = compiled();
 mkdirSync(output, { recursive: true });
 for (const name of DEPLOYED) {
   const text = JSON.stringify(artifact(name, contracts), null, 1) + "\n";

@@ -9,6 +9,8 @@ const STEPS: &[(&str, &[&str])] = &[
     ("formatting", &["fmt", "--all", "--check"]),
     ("tidy", &["xtask", "tidy"]),
     ("contracts", &["xtask", "contracts", "--check"]),
+    ("analysis", &["xtask", "contracts", "analyse"]),
+    ("gas", &["xtask", "contracts", "gas", "--check"]),
     (
         "lints",
         &[

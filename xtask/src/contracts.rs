@@ -1,4 +1,5 @@
 //! Compiles `contracts/src` with the pinned compiler and keeps the committed artifacts honest.
+//! Below it: what the contracts cost, and what an analyser thinks of them.
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,19 +7,39 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-/// Runs `contracts` (writes the artifacts) or `contracts --check` (fails when they are stale).
+mod analyse;
+mod gas;
+
+/// Runs `contracts` (writes the artifacts), `contracts --check` (fails when they are stale) or one
+/// of the chores below it.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => artifacts(false),
+        ["--check"] => artifacts(true),
+        ["gas"] => gas::run(false),
+        ["gas", "--check"] => gas::run(true),
+        ["analyse"] => analyse::run(),
+        _ => bail!("usage: cargo xtask contracts [--check | gas [--check] | analyse]"),
+    }
+}
+
+fn artifacts(is_check: bool) -> anyhow::Result<()> {
+    if !has_node() {
+        let reason = "the compiler needs Node and npm (Debian: apt-get install nodejs npm)";
+        return skip("contracts", reason);
+    }
     let folder = repository().join("contracts");
     let committed = folder.join("artifacts");
-    if !has("node") || !has("npm") {
-        return without_node();
-    }
     let compiler = install_compiler(&folder)?;
-    match arguments {
-        [] => compile(&folder, &compiler, &committed),
-        [flag] if flag == "--check" => check(&folder, &compiler, &committed),
-        _ => bail!("usage: cargo xtask contracts [--check]"),
+    match is_check {
+        true => check(&folder, &compiler, &committed),
+        false => compile(&folder, &compiler, &committed),
     }
+}
+
+fn has_node() -> bool {
+    has("node") && has("npm")
 }
 
 fn has(program: &str) -> bool {
@@ -28,17 +49,17 @@ fn has(program: &str) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// A newcomer need not have Node to run the tests; the machine that guards the main branch must.
+/// A newcomer need not have every tool to run the tests; the machine that guards the main branch
+/// must.
 #[expect(
     clippy::print_stderr,
     reason = "a chore talks to the person who runs it"
 )]
-fn without_node() -> anyhow::Result<()> {
-    let reason = "the compiler needs Node and npm (Debian: apt-get install nodejs npm)";
+fn skip(name: &str, reason: &str) -> anyhow::Result<()> {
     if env::var_os("CI").is_some() {
-        bail!("{reason}");
+        bail!("{name}: {reason}");
     }
-    eprintln!("skipped: contracts: {reason}");
+    eprintln!("skipped: {name}: {reason}");
     Ok(())
 }
 

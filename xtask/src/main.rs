@@ -10,7 +10,9 @@ mod tidy;
 const USAGE: &str = "usage: cargo xtask <chore>
   ci                    everything that has to pass before a change lands
   tidy                  sizes of files, functions and lines; licences of dependencies
-  contracts [--check]   compile the contracts; --check: compare with the committed artifacts";
+  contracts [--check]   compile the contracts; --check: compare with the committed artifacts
+  contracts gas [--check]   measure contracts/gas.md; --check: fail when a row costs more
+  contracts analyse     run Slither; contracts/slither.txt says which findings stay, and why";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

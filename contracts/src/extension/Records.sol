@@ -75,12 +75,12 @@ abstract contract Records is Results {
         if (word.state() == TaskWord.BAGGED) return _baggedContribution(taskid, word, worker);
         if (word & TaskWord.SEVERAL != 0) return _oneOfSeveral(taskid, data, word, worker);
         if (worker == address(0) || word.worker() != worker) return _none();
-        bytes32 kept = data.hash;
+        ContributionData storage own = data.contributions[0];
         if (word & TaskWord.REVEALED == 0) {
             uint8 status = CONTRIBUTION_CONTRIBUTED;
-            return Contribution(status, kept, data.seal, data.enclave, word.weight());
+            return Contribution(status, own.hash, own.seal, own.enclave, word.weight());
         }
-        return _proved(taskid, worker, kept, data.enclave, word.weight());
+        return _proved(taskid, worker, own.hash, own.enclave, word.weight());
     }
 
     /// The only contribution of a task.
@@ -92,7 +92,7 @@ abstract contract Records is Results {
         Task memory task
     ) private view {
         bool revealed = word & TaskWord.REVEALED != 0;
-        bytes32 kept = data.hash;
+        bytes32 kept = data.contributions[0].hash;
         task.consensusValue = revealed ? _hash(id, kept) : kept;
         if (revealed) task.resultDigest = kept;
         task.revealCounter = revealed ? 1 : 0;

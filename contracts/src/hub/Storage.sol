@@ -36,10 +36,10 @@ uint256 constant CATEGORIES_MAX = 1 << 16;
 // An account keeps its score in 64 bits; this leaves room to grow by one for each task.
 uint256 constant SCORE_MAX = 1 << 63;
 
-/// A contribution to a task that may have several, see {TaskWord} for tasks that have one.
-/// `word`: see {ContributionWord}. `hash` is only stored by the first contribution of those
-/// with the same result and is replaced by the digest once one of them is revealed; `seal` is
-/// cleared by the reveal. Both can be computed from the digest from then on.
+/// A contribution. `hash` is only stored by the first contribution of those with the same result
+/// and is replaced by the digest once one of them is revealed; `seal` is cleared by the reveal.
+/// Both can be computed from the digest from then on. `word`: see {ContributionWord}; the only
+/// contribution of a task that trusts one worker has none, see {TaskWord}.
 struct ContributionData {
     uint256 word;
     bytes32 hash;
@@ -47,15 +47,11 @@ struct ContributionData {
     address enclave;
 }
 
-/// A task. `word`: see {TaskWord}. `hash`, `seal` and `enclave` belong to the only contribution
-/// of a task that trusts one worker, in the same way as in {ContributionData}; `results`: see
-/// {Results}; `index` is used when the index of the task does not fit in the word.
+/// A task. `word`: see {TaskWord}; `results`: see {Results}; `index` is used when the index of
+/// the task does not fit in the word.
 struct TaskData {
     uint256 word;
-    bytes32 hash;
-    bytes32 seal;
     bytes32 results;
-    address enclave;
     uint256 index;
     mapping(uint256 position => ContributionData) contributions;
 }

@@ -62,8 +62,9 @@ abstract contract Tasks is Payment, Authorization, Results {
             (word, agreed) = _contributeAmong(task, word, deal, resultHash, weight);
             _keepSeal(task, word.count() - 1, enclaveChallenge, resultSeal);
         } else {
-            word = _contributeAlone(task, word, enclaveChallenge, resultHash, weight);
-            task.seal = resultSeal;
+            word = _contributeAlone(
+                task.contributions[0], word, resultHash, resultSeal, enclaveChallenge
+            ) | (_log2(weight) << TaskWord.WEIGHT_AT);
             agreed = true;
         }
         if (agreed) {
@@ -118,9 +119,10 @@ abstract contract Tasks is Payment, Authorization, Results {
             word = _revealAmong(task, word, hash, seal, resultDigest);
         } else {
             require(word.worker() == msg.sender && word & TaskWord.REVEALED == 0);
-            require(task.hash == hash && task.seal == seal);
-            task.hash = resultDigest;
-            task.seal = 0;
+            ContributionData storage own = task.contributions[0];
+            require(own.hash == hash && own.seal == seal);
+            own.hash = resultDigest;
+            own.seal = 0;
             word |= TaskWord.REVEALED;
         }
         task.word = word;
@@ -165,7 +167,7 @@ abstract contract Tasks is Payment, Authorization, Results {
             digest = task.contributions[word.consensus() - 1].hash;
         } else {
             require(word & TaskWord.REVEALED != 0);
-            digest = task.hash;
+            digest = task.contributions[0].hash;
         }
         _checkTold(deal, digest, resultsCallback);
         task.word = word.withState(_keep(task, results, resultsCallback));
@@ -248,19 +250,19 @@ abstract contract Tasks is Payment, Authorization, Results {
     }
 
     function _contributeAlone(
-        TaskData storage task,
+        ContributionData storage own,
         uint256 word,
-        address enclaveChallenge,
         bytes32 resultHash,
-        uint256 weight
+        bytes32 resultSeal,
+        address enclaveChallenge
     ) private returns (uint256) {
-        task.hash = resultHash;
+        own.hash = resultHash;
+        if (resultSeal != 0) own.seal = resultSeal;
         if (enclaveChallenge != address(0)) {
-            task.enclave = enclaveChallenge;
+            own.enclave = enclaveChallenge;
             word |= TaskWord.ENCLAVE;
         }
-        return word | (_log2(weight) << TaskWord.WEIGHT_AT)
-            | (uint256(uint160(msg.sender)) << TaskWord.WORKER_AT);
+        return word | (uint256(uint160(msg.sender)) << TaskWord.WORKER_AT);
     }
 
     function _contributeAmong(
@@ -313,13 +315,8 @@ abstract contract Tasks is Payment, Authorization, Results {
             _completeAmong(task, word, resultDigest, enclaveChallenge);
             return;
         }
-        task.hash = resultDigest;
-        word |= TaskWord.REVEALED | (uint256(uint160(msg.sender)) << TaskWord.WORKER_AT);
-        if (enclaveChallenge != address(0)) {
-            task.enclave = enclaveChallenge;
-            word |= TaskWord.ENCLAVE;
-        }
-        task.word = word;
+        task.word = TaskWord.REVEALED
+            | _contributeAlone(task.contributions[0], word, resultDigest, 0, enclaveChallenge);
     }
 
     function _completeAmong(
@@ -385,9 +382,6 @@ abstract contract Tasks is Payment, Authorization, Results {
             | (uint256(CONTRIBUTION_REJECTED) << ContributionWord.STATUS_AT)
             | (word & TaskWord.ENCLAVE == 0 ? 0 : ContributionWord.ENCLAVE)
             | (weight << ContributionWord.WEIGHT_AT);
-        (own.hash, own.seal) = (task.hash, task.seal);
-        if (word & TaskWord.ENCLAVE != 0) own.enclave = task.enclave;
-        (task.hash, task.seal, task.enclave) = (0, 0, address(0));
         return TaskWord.SEVERAL | (word.index() << TaskWord.INDEX_AT)
             | (word.deal() << TaskWord.DEAL_AT) | (1 << TaskWord.COUNT_AT);
     }

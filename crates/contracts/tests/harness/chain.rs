@@ -151,15 +151,18 @@ impl Chain {
         C::abi_decode_returns(result.output().unwrap()).unwrap()
     }
 
-    pub(crate) fn create(&mut self, from: Address, code: Bytes) -> Address {
+    pub(crate) fn create(&mut self, from: Address, code: Bytes) -> Receipt<Address> {
         let result = self.transact(from, TxKind::Create, code);
-        match &result {
-            ExecutionResult::Success {
-                output: Output::Create(_, Some(address)),
-                ..
-            } => *address,
-            _ => panic!("creation failed: {}", reason(&result)),
-        }
+        let gas = result.gas().tx_gas_used();
+        let ExecutionResult::Success {
+            output: Output::Create(_, Some(value)),
+            logs,
+            ..
+        } = result
+        else {
+            panic!("creation failed: {}", reason(&result));
+        };
+        Receipt { value, logs, gas }
     }
 
     pub(crate) fn transact(&mut self, from: Address, to: TxKind, data: Bytes) -> ExecutionResult {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use alloy::json_abi::JsonAbi;
 use alloy::primitives::{Address, Bytes, FixedBytes, U256, hex};
 use alloy::sol_types::{SolCall, SolConstructor};
-use contracts::{AppRegistry, CATEGORIES, Deployment, Hub, Rlc};
+use contracts::{AppRegistry, CATEGORIES, Deployment, Hub};
 
 use super::chain::Chain;
 
@@ -20,7 +20,7 @@ alloy::sol! {
     function init();
 }
 
-const FACETS: [&str; 11] = [
+const FACETS: [&str; 13] = [
     "AccessorsABILegacy",
     "CategoryManager",
     "ConfigurationExtra",
@@ -31,11 +31,16 @@ const FACETS: [&str; 11] = [
     "Poco1",
     "Poco2",
     "PocoAccessors",
+    "PocoBoost",
+    "PocoBoostAccessors",
     "Relay",
 ];
 /// Where calls without and with unknown selectors go.
 const RECEIVE: FixedBytes<4> = FixedBytes([0; 4]);
 const FALLBACK: FixedBytes<4> = FixedBytes([0xff; 4]);
+
+/// What all transactions that create nothing are billed as.
+const CONFIGURATION: &str = "configuration";
 
 /// The last version on npm with bytecode (spec/contracts.md §0).
 const PACKAGE: (&str, &str) = ("@iexec/poco", "6.1.0");
@@ -54,6 +59,7 @@ pub(crate) fn package() -> anyhow::Result<PathBuf> {
 }
 
 struct Artifact {
+    /// Empty for the token, which is published as code alone.
     abi: JsonAbi,
     code: String,
 }
@@ -62,7 +68,7 @@ fn artifact(path: &Path) -> Artifact {
     let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("no {}", path.display()));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     Artifact {
-        abi: serde_json::from_value(json["abi"].clone()).unwrap(),
+        abi: serde_json::from_value(json["abi"].clone()).unwrap_or_default(),
         code: json["bytecode"]
             .as_str()
             .unwrap()
@@ -71,17 +77,30 @@ fn artifact(path: &Path) -> Artifact {
     }
 }
 
+/// What a transaction of the deployment did, and the gas it took.
+pub(crate) type Bill = (String, u64);
+
 struct Official<'a> {
     chain: &'a mut Chain,
     package: &'a Path,
     deployer: Address,
+    bills: Vec<Bill>,
 }
 
 pub(crate) fn deployed(chain: &mut Chain, deployer: Address, package: &Path) -> Deployment {
+    deployed_and_billed(chain, deployer, package).0
+}
+
+pub(crate) fn deployed_and_billed(
+    chain: &mut Chain,
+    deployer: Address,
+    package: &Path,
+) -> (Deployment, Vec<Bill>) {
     let mut official = Official {
         chain,
         package,
         deployer,
+        bills: Vec::new(),
     };
     let token = official.token();
     let hub = official.diamond();
@@ -96,37 +115,35 @@ pub(crate) fn deployed(chain: &mut Chain, deployer: Address, package: &Path) -> 
         workerpool_registry,
     };
     official.configure(&deployment);
-    deployment
+    (deployment, official.bills)
 }
 
 impl Official<'_> {
+    /// The test RLC gives its whole supply to whoever creates it.
     fn token(&mut self) -> Address {
-        let arguments = Rlc::constructorCall {
-            holder: self.deployer,
-        }
-        .abi_encode();
-        let code = [Rlc::BYTECODE.as_ref(), &arguments].concat();
-        self.chain.create(self.deployer, code.into())
+        let token = self.published("RLC");
+        self.create("RLC", &token.code, Address::ZERO)
     }
 
     /// Links the library of order hashes into the facets that need it and joins all of them.
     fn diamond(&mut self) -> Address {
         let library = self.compiled("libs/IexecLibOrders_v5.sol/IexecLibOrders_v5");
-        let library = self.create(&library.code, Address::ZERO);
+        let library = self.create("IexecLibOrders_v5", &library.code, Address::ZERO);
         let mut known = BTreeSet::new();
         let mut cuts = Vec::new();
         for name in ["DiamondCutFacet", "DiamondLoupeFacet", "OwnershipFacet"] {
             let facet = self.published(name);
-            cuts.push(self.cut(&facet, library, &mut known));
+            cuts.push(self.cut(name, &facet, library, &mut known));
         }
         for name in FACETS {
-            let facet = self.compiled(&format!("facets/Iexec{name}Facet.sol/Iexec{name}Facet"));
-            cuts.push(self.cut(&facet, library, &mut known));
+            let name = format!("Iexec{name}Facet");
+            let facet = self.compiled(&format!("facets/{name}.sol/{name}"));
+            cuts.push(self.cut(&name, &facet, library, &mut known));
         }
         let start = self.published("DiamondInit");
         let arguments = DiamondArgs {
             owner: self.deployer,
-            init: self.create(&start.code, library),
+            init: self.create("DiamondInit", &start.code, library),
             initCalldata: initCall {}.abi_encode().into(),
         };
         let call = Diamond::constructorCall {
@@ -135,11 +152,12 @@ impl Official<'_> {
         };
         let diamond = self.compiled("Diamond.sol/Diamond");
         let code = diamond.code + &hex::encode(call.abi_encode());
-        self.create(&code, library)
+        self.create("Diamond, with all facets", &code, library)
     }
 
     fn cut(
         &mut self,
+        name: &str,
         facet: &Artifact,
         library: Address,
         known: &mut BTreeSet<FixedBytes<4>>,
@@ -149,7 +167,7 @@ impl Official<'_> {
         selectors.extend(facet.abi.fallback.as_ref().map(|_| FALLBACK));
         selectors.retain(|selector| known.insert(*selector));
         FacetCut {
-            facetAddress: self.create(&facet.code, library),
+            facetAddress: self.create(name, &facet.code, library),
             action: 0,
             functionSelectors: selectors,
         }
@@ -158,11 +176,11 @@ impl Official<'_> {
     fn registry(&mut self, kind: &str) -> Address {
         let name = format!("{}{}Registry", kind[..1].to_uppercase(), &kind[1..]);
         let compiled = self.compiled(&format!("registries/{kind}s/{name}.sol/{name}"));
-        let registry = self.create(&compiled.code, Address::ZERO);
+        let registry = self.create(&name, &compiled.code, Address::ZERO);
         let call = AppRegistry::initializeCall {
             _previous: Address::ZERO,
         };
-        self.chain.act(self.deployer, registry, &call);
+        self.act(registry, &call);
         registry
     }
 
@@ -177,14 +195,14 @@ impl Official<'_> {
             workerpoolregistry_: at.workerpool_registry,
             v3_iexecHub: Address::ZERO,
         };
-        self.chain.act(self.deployer, at.hub, &call);
+        self.act(at.hub, &call);
         for (name, seconds) in CATEGORIES.into_iter().chain([("local", 1)]) {
             let call = Hub::createCategoryCall {
                 name_: name.to_owned(),
                 description: String::new(),
                 workClockTimeRef: U256::from(seconds),
             };
-            self.chain.act(self.deployer, at.hub, &call);
+            self.act(at.hub, &call);
         }
     }
 
@@ -204,9 +222,16 @@ impl Official<'_> {
         )
     }
 
-    fn create(&mut self, code: &str, library: Address) -> Address {
+    fn create(&mut self, name: &str, code: &str, library: Address) -> Address {
         let code: Bytes = linked(code, library).parse().unwrap();
-        self.chain.create(self.deployer, code)
+        let receipt = self.chain.create(self.deployer, code);
+        self.bills.push((name.to_owned(), receipt.gas));
+        receipt.value
+    }
+
+    fn act(&mut self, to: Address, call: &impl SolCall) {
+        let receipt = self.chain.act(self.deployer, to, call);
+        self.bills.push((CONFIGURATION.to_owned(), receipt.gas));
     }
 }
 

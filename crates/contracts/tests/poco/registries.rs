@@ -159,7 +159,7 @@ fn a_registry_trusts_the_one_before() {
     let mut stage = Stage::new();
     let first = stage.at.app_registry;
     let code = contracts::AppRegistry::BYTECODE.clone();
-    let second = stage.chain.create(stage.deployer, code);
+    let second = stage.chain.create(stage.deployer, code).value;
     let known = |stage: &mut Stage| {
         let call = AppRegistry::isRegisteredCall { _entry: stage.app };
         stage.chain.read(second, &call)
