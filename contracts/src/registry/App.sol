@@ -2,15 +2,33 @@
 pragma solidity 0.8.37;
 
 import {Entry} from "./Entry.sol";
+import {Record} from "./Record.sol";
 import {Registry} from "./Registry.sol";
 
-/// A program: what to run and how to recognise it.
+/// A program: what to run and how to recognise it. Its record has a checksum and four fields.
 contract App is Entry {
-    string public m_appName;
-    string public m_appType;
-    bytes public m_appMultiaddr;
-    bytes32 public m_appChecksum;
-    bytes public m_appMREnclave;
+    uint256 private constant FIELDS = Record.BODY + 32;
+    uint256 private constant FIELD_COUNT = 4;
+
+    function m_appName() external view returns (string memory) {
+        return string(_field(0));
+    }
+
+    function m_appType() external view returns (string memory) {
+        return string(_field(1));
+    }
+
+    function m_appMultiaddr() external view returns (bytes memory) {
+        return _field(2);
+    }
+
+    function m_appChecksum() external view returns (bytes32) {
+        return Record.checksum(_record());
+    }
+
+    function m_appMREnclave() external view returns (bytes memory) {
+        return _field(3);
+    }
 
     function initialize(
         string calldata _appName,
@@ -18,12 +36,13 @@ contract App is Entry {
         bytes calldata _appMultiaddr,
         bytes32 _appChecksum,
         bytes calldata _appMREnclave
-    ) external onlyOnce {
-        m_appName = _appName;
-        m_appType = _appType;
-        m_appMultiaddr = _appMultiaddr;
-        m_appChecksum = _appChecksum;
-        m_appMREnclave = _appMREnclave;
+    ) external virtual {
+        (_appName, _appType, _appMultiaddr, _appChecksum, _appMREnclave);
+        _refuseInitialization();
+    }
+
+    function _field(uint256 index) private view returns (bytes memory) {
+        return Record.field(_record(), FIELDS, index, FIELD_COUNT);
     }
 }
 
@@ -40,7 +59,9 @@ contract AppRegistry is
     ) external returns (App) {
         bytes memory initializer =
             _encode(_appName, _appType, _appMultiaddr, _appChecksum, _appMREnclave);
-        return App(_create(_appOwner, initializer));
+        bytes memory record =
+            _pack(_appName, _appType, _appMultiaddr, _appChecksum, _appMREnclave);
+        return App(_create(_appOwner, initializer, record, 0, 0));
     }
 
     function predictApp(
@@ -64,5 +85,25 @@ contract AppRegistry is
         bytes calldata mrenclave
     ) private pure returns (bytes memory) {
         return abi.encodeCall(App.initialize, (name_, type_, multiaddr, checksum, mrenclave));
+    }
+
+    function _pack(
+        string calldata name_,
+        string calldata type_,
+        bytes calldata multiaddr,
+        bytes32 checksum,
+        bytes calldata mrenclave
+    ) private pure returns (bytes memory) {
+        return abi.encodePacked(
+            Record.BLANK,
+            checksum,
+            uint16(bytes(name_).length),
+            uint16(bytes(type_).length),
+            uint16(multiaddr.length),
+            name_,
+            type_,
+            multiaddr,
+            mrenclave
+        );
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {PackedList} from "./PackedList.sol";
+
 interface IERC721Receiver {
     function onERC721Received(
         address operator,
@@ -13,10 +15,20 @@ interface IERC721Receiver {
 /// ERC-721 with enumeration for tokens that are never burnt. The token id is the address of an
 /// asset; moving the token sells the asset.
 abstract contract Assets {
-    /// An owner and where the token stands in the list of that owner: one slot.
-    struct Holding {
+    using PackedList for PackedList.List;
+
+    /// All there is to know about a token, in one storage word.
+    struct Token {
+        /// Never zero: that is how a token differs from any other number.
         address owner;
-        uint96 index;
+        /// How many were minted before it. Lists hold it instead of the id, which is longer.
+        uint32 number;
+        /// Where it stands in the list of its owner.
+        uint32 position;
+        /// Percent; workerpools have it, everything else has zero.
+        uint24 workerStakeRatio;
+        /// Percent, 100 at most; likewise.
+        uint8 schedulerRewardRatio;
     }
 
     bytes4 private constant ERC165 = 0x01ffc9a7;
@@ -27,9 +39,9 @@ abstract contract Assets {
     string public name;
     string public symbol;
     string public baseURI;
-    uint256[] private _all;
-    mapping(uint256 tokenId => Holding) private _holdings;
-    mapping(address owner => uint256[]) private _owned;
+    uint256 public totalSupply;
+    mapping(uint256 tokenId => Token) internal _tokens;
+    mapping(address owner => PackedList.List) private _owned;
     mapping(uint256 tokenId => address) private _approved;
     mapping(address owner => mapping(address operator => bool)) public isApprovedForAll;
 
@@ -56,27 +68,24 @@ abstract contract Assets {
             || interfaceId == ERC721_ENUMERABLE;
     }
 
-    function totalSupply() external view returns (uint256) {
-        return _all.length;
-    }
-
     function tokenByIndex(uint256 index) external view returns (uint256) {
-        if (index >= _all.length) revert ERC721OutOfBoundsIndex(address(0), index);
-        return _all[index];
+        if (index >= totalSupply) revert ERC721OutOfBoundsIndex(address(0), index);
+        return _tokenId(index);
     }
 
     function tokenOfOwnerByIndex(address owner, uint256 index) external view returns (uint256) {
-        if (index >= _owned[owner].length) revert ERC721OutOfBoundsIndex(owner, index);
-        return _owned[owner][index];
+        PackedList.List storage owned = _owned[owner];
+        if (index >= owned.length()) revert ERC721OutOfBoundsIndex(owner, index);
+        return _tokenId(owned.get(index));
     }
 
     function balanceOf(address owner) external view returns (uint256) {
         if (owner == address(0)) revert ERC721InvalidOwner(address(0));
-        return _owned[owner].length;
+        return _owned[owner].length();
     }
 
     function ownerOf(uint256 tokenId) public view returns (address owner) {
-        owner = _holdings[tokenId].owner;
+        owner = _tokens[tokenId].owner;
         if (owner == address(0)) revert ERC721NonexistentToken(tokenId);
     }
 
@@ -111,8 +120,8 @@ abstract contract Assets {
         _checkOperator(owner, tokenId);
         if (from != owner) revert ERC721IncorrectOwner(from, tokenId, owner);
         delete _approved[tokenId];
-        _forget(owner, tokenId);
-        _hold(to, tokenId);
+        // Who sells to oneself keeps the order of one's list.
+        if (to != owner) _move(tokenId, to);
         emit Transfer(from, to, tokenId);
     }
 
@@ -139,15 +148,34 @@ abstract contract Assets {
         revert ERC721InvalidReceiver(to);
     }
 
-    function _mint(address to, uint256 tokenId) internal {
+    /// Mints the next token; the ratios are those of the struct.
+    function _mint(
+        address to,
+        uint256 tokenId,
+        uint24 workerStakeRatio,
+        uint8 schedulerRewardRatio
+    ) internal {
         if (to == address(0)) revert ERC721InvalidReceiver(address(0));
-        _all.push(tokenId);
-        _hold(to, tokenId);
+        uint256 number = totalSupply;
+        // Numbers have 32 bits, and a list needs one for its length.
+        require(number < type(uint32).max);
+        totalSupply = number + 1;
+        Token memory token = Token({
+            owner: to,
+            number: uint32(number),
+            position: uint32(_owned[to].append(number)),
+            workerStakeRatio: workerStakeRatio,
+            schedulerRewardRatio: schedulerRewardRatio
+        });
+        _write(_tokens[tokenId], token);
         emit Transfer(address(0), to, tokenId);
     }
 
+    /// The token that was minted after `number` others.
+    function _tokenId(uint256 number) internal view virtual returns (uint256);
+
     function _exists(uint256 tokenId) internal view returns (bool) {
-        return _holdings[tokenId].owner != address(0);
+        return _tokens[tokenId].owner != address(0);
     }
 
     function _checkOperator(address owner, uint256 tokenId) private view {
@@ -156,19 +184,25 @@ abstract contract Assets {
         if (!allowed) revert ERC721InsufficientApproval(msg.sender, tokenId);
     }
 
-    function _hold(address owner, uint256 tokenId) private {
-        _holdings[tokenId] = Holding(owner, uint96(_owned[owner].length));
-        _owned[owner].push(tokenId);
+    /// The last token of the owner takes the place of the one that leaves.
+    function _move(uint256 tokenId, address to) private {
+        Token memory token = _tokens[tokenId];
+        uint256 moved = _owned[token.owner].remove(token.position);
+        if (moved != token.number) _tokens[_tokenId(moved)].position = token.position;
+        token.owner = to;
+        token.position = uint32(_owned[to].append(token.number));
+        _write(_tokens[tokenId], token);
     }
 
-    /// The last token of the owner takes the place of the one that leaves.
-    function _forget(address owner, uint256 tokenId) private {
-        uint256[] storage tokens = _owned[owner];
-        uint96 index = _holdings[tokenId].index;
-        uint256 last = tokens[tokens.length - 1];
-        tokens[index] = last;
-        _holdings[last].index = index;
-        tokens.pop();
+    /// An assignment of the struct would write the word once per field.
+    function _write(Token storage place, Token memory token) private {
+        uint256 word = uint256(token.schedulerRewardRatio) << 248
+            | uint256(token.workerStakeRatio) << 224 | uint256(token.position) << 192
+            | uint256(token.number) << 160 | uint160(token.owner);
+        // Touches no memory; the first field of a struct is in the lowest bits.
+        assembly ("memory-safe") {
+            sstore(place.slot, word)
+        }
     }
 
     function _decimal(uint256 value) private pure returns (string memory) {

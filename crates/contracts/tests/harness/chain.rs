@@ -197,6 +197,11 @@ fn reason(result: &ExecutionResult) -> String {
     }
 }
 
+/// What `refuse` returns for a custom error.
+pub(crate) fn error(error: &impl SolError) -> String {
+    Bytes::from(error.abi_encode()).to_string()
+}
+
 /// Code of a contract that answers every call with one word.
 pub(crate) fn answering(word: B256) -> Bytes {
     let push = [&[0x7f], word.as_slice()].concat();

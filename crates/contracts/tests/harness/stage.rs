@@ -342,6 +342,11 @@ pub(crate) fn app_call(owner: Address) -> AppRegistry::createAppCall {
     }
 }
 
+/// The token of an entry.
+pub(crate) fn id(entry: Address) -> U256 {
+    U256::from_be_slice(entry.as_slice())
+}
+
 pub(crate) fn signature(signer: &PrivateKeySigner, hash: B256) -> Bytes {
     signer.sign_hash_sync(&hash).unwrap().as_bytes().into()
 }

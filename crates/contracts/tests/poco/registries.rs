@@ -1,16 +1,15 @@
 //! Registries, entries and what the owner of the hub decides.
 use alloy::primitives::{Address, Bytes, U256, keccak256};
 use alloy::sol_types::{SolCall, SolError, SolValue};
-use contracts::{App, AppRegistry, CATEGORIES, Dataset, Hub, Workerpool, WorkerpoolRegistry};
+use contracts::{
+    App, AppRegistry, CATEGORIES, Dataset, DatasetRegistry, Hub, Workerpool, WorkerpoolRegistry,
+};
 
-use crate::stage::{Stage, app_call, digest};
+use crate::chain::error;
+use crate::stage::{Stage, app_call, digest, id};
 
 const OTHER: Address = Address::repeat_byte(0x0e);
 const NOT_OWNER: &str = "Ownable: caller is not the owner";
-
-fn id(entry: Address) -> U256 {
-    U256::from_be_slice(entry.as_slice())
-}
 
 #[test]
 fn an_address_follows_from_content_and_owner() {
@@ -220,6 +219,136 @@ fn only_its_owner_changes_the_policy_of_a_pool() {
         ..call
     };
     assert_eq!(stage.chain.refuse(owner, stage.pool, &greedy), "");
+}
+
+#[test]
+fn a_policy_has_no_highest_stake_and_is_sold_with_the_pool() {
+    let mut stage = Stage::new();
+    let (pool, registry) = (stage.pool, stage.at.workerpool_registry);
+    // What fits in the word of the pool, the first that does not, the highest, and back.
+    let fits = U256::from(0xff_fffe);
+    let ratios = [fits, fits + U256::ONE, U256::MAX, U256::from(5), U256::ZERO];
+    let mut old = (U256::from(30), U256::from(1));
+    let mut owner = stage.scheduler.address();
+    for (index, ratio) in ratios.into_iter().enumerate() {
+        let new = (ratio, U256::from(100 - index));
+        let call = Workerpool::changePolicyCall {
+            _newWorkerStakeRatioPolicy: new.0,
+            _newSchedulerRewardRatioPolicy: new.1,
+        };
+        let receipt = stage.chain.act(owner, pool, &call);
+        let update = &receipt.find::<Workerpool::PolicyUpdate>()[0];
+        let from = (
+            update.oldWorkerStakeRatioPolicy,
+            update.oldSchedulerRewardRatioPolicy,
+        );
+        let to = (
+            update.newWorkerStakeRatioPolicy,
+            update.newSchedulerRewardRatioPolicy,
+        );
+        assert_eq!((from, to), (old, new));
+        let buyer = Address::repeat_byte(0x50 + index as u8);
+        let sale = WorkerpoolRegistry::transferFromCall {
+            from: owner,
+            to: buyer,
+            tokenId: id(pool),
+        };
+        stage.chain.act(owner, registry, &sale);
+        assert_eq!(policy(&mut stage, pool), new);
+        (old, owner) = (new, buyer);
+    }
+}
+
+fn policy(stage: &mut Stage, pool: Address) -> (U256, U256) {
+    let stake = Workerpool::m_workerStakeRatioPolicyCall {};
+    let reward = Workerpool::m_schedulerRewardRatioPolicyCall {};
+    (
+        stage.chain.read(pool, &stake),
+        stage.chain.read(pool, &reward),
+    )
+}
+
+#[test]
+fn terms_are_the_owner_and_the_policy() {
+    let mut stage = Stage::ours();
+    let app = AppRegistry::termsOfCall { entry: stage.app };
+    let terms = stage.chain.read(stage.at.app_registry, &app);
+    let (stake, reward) = (terms.workerStakeRatio, terms.schedulerRewardRatio);
+    assert_eq!(terms.owner, stage.app_owner.address());
+    assert_eq!((stake, reward), (U256::ZERO, U256::ZERO));
+    let dataset = DatasetRegistry::termsOfCall {
+        entry: stage.dataset,
+    };
+    let terms = stage.chain.read(stage.at.dataset_registry, &dataset);
+    assert_eq!(terms.owner, stage.dataset_owner.address());
+    let call = WorkerpoolRegistry::termsOfCall { entry: stage.pool };
+    let registry = stage.at.workerpool_registry;
+    let terms = stage.chain.read(registry, &call);
+    let (stake, reward) = (terms.workerStakeRatio, terms.schedulerRewardRatio);
+    assert_eq!(terms.owner, stage.scheduler.address());
+    assert_eq!((stake, reward), (U256::from(30), U256::from(1)));
+    let change = Workerpool::changePolicyCall {
+        _newWorkerStakeRatioPolicy: U256::MAX,
+        _newSchedulerRewardRatioPolicy: U256::from(7),
+    };
+    stage.chain.act(terms.owner, stage.pool, &change);
+    let terms = stage.chain.read(registry, &call);
+    let (stake, reward) = (terms.workerStakeRatio, terms.schedulerRewardRatio);
+    assert_eq!((stake, reward), (U256::MAX, U256::from(7)));
+    let stranger = WorkerpoolRegistry::termsOfCall { entry: stage.app };
+    assert_eq!(stage.chain.read(registry, &stranger).owner, Address::ZERO);
+}
+
+/// A policy is set by the pool it belongs to, and a pool is what the registry has created: neither
+/// an account nor another proxy to the same code.
+#[test]
+fn nothing_but_a_pool_sets_a_policy() {
+    let mut stage = Stage::ours();
+    let registry = stage.at.workerpool_registry;
+    let set = WorkerpoolRegistry::setPolicyCall {
+        workerStakeRatio: U256::ZERO,
+        schedulerRewardRatio: U256::ZERO,
+    };
+    let unknown = |account| {
+        error(&AppRegistry::ERC721NonexistentToken {
+            tokenId: id(account),
+        })
+    };
+    let owner = stage.scheduler.address();
+    let refused = stage.chain.refuse(owner, registry, &set);
+    assert_eq!(refused, unknown(owner));
+    let twin = Address::repeat_byte(0x77);
+    let code = stage.chain.code(stage.pool);
+    stage.chain.put_code(twin, code);
+    let change = Workerpool::changePolicyCall {
+        _newWorkerStakeRatioPolicy: U256::ZERO,
+        _newSchedulerRewardRatioPolicy: U256::ZERO,
+    };
+    assert_eq!(stage.chain.refuse(owner, twin, &change), unknown(twin));
+    let pool = stage.pool;
+    assert_eq!(policy(&mut stage, pool), (U256::from(30), U256::from(1)));
+}
+
+#[test]
+fn nobody_initializes_an_entry_again() {
+    let mut stage = Stage::new();
+    let app = App::initializeCall {
+        _appName: String::new(),
+        _appType: String::new(),
+        _appMultiaddr: Bytes::new(),
+        _appChecksum: digest(1),
+        _appMREnclave: Bytes::new(),
+    };
+    let dataset = Dataset::initializeCall {
+        _datasetName: String::new(),
+        _datasetMultiaddr: Bytes::new(),
+        _datasetChecksum: digest(1),
+    };
+    let owner = stage.app_owner.address();
+    let refused = stage.chain.refuse(owner, stage.app, &app);
+    assert_eq!(refused, "already initialized");
+    let refused = stage.chain.refuse(owner, stage.dataset, &dataset);
+    assert_eq!(refused, "already initialized");
 }
 
 #[test]
