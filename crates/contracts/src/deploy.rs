@@ -3,10 +3,9 @@ use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, TxHash};
 use alloy::providers::{DynProvider, PendingTransactionBuilder, Provider};
 use alloy::rpc::types::TransactionRequest;
-use alloy::transports::TransportError;
 use futures_util::future::{try_join_all, try_join3};
 
-use crate::{Deployment, Error, Options, Plan, Step};
+use crate::{Deployment, Error, Options, Plan, Step, StepName, chain::asked};
 
 /// Deploys and configures everything and returns where it is once all receipts are good.
 ///
@@ -16,21 +15,20 @@ use crate::{Deployment, Error, Options, Plan, Step};
 ///
 /// # Errors
 /// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails. What
-/// was mined before stays on the chain; a second attempt deploys anew.
+/// was mined before stays on the chain; a second attempt deploys anew. [`Error::NativeUnavailable`].
 pub async fn deploy(
     provider: &DynProvider,
     deployer: Address,
     options: &Options,
 ) -> Result<Deployment, Error> {
+    options.check()?;
     let (nonce, chain_id, gas_price) = try_join3(
         async {
-            rpc(
-                "count transactions",
-                provider.get_transaction_count(deployer).await,
-            )
+            let count = provider.get_transaction_count(deployer).await;
+            asked("count transactions", count)
         },
-        async { rpc("name its chain", provider.get_chain_id().await) },
-        async { rpc("price gas", provider.get_gas_price().await) },
+        async { asked("name its chain", provider.get_chain_id().await) },
+        async { asked("price gas", provider.get_gas_price().await) },
     )
     .await?;
     let plan = Plan::new(deployer, nonce, options);
@@ -58,16 +56,16 @@ fn request(step: &Step) -> TransactionRequest {
 
 async fn send(
     provider: &DynProvider,
-    step: &'static str,
+    step: StepName,
     request: TransactionRequest,
 ) -> Result<TxHash, Error> {
-    let pending = rpc(step, provider.send_transaction(request).await)?;
+    let pending = asked(step, provider.send_transaction(request).await)?;
     Ok(*pending.tx_hash())
 }
 
 /// A node that mines on demand has the receipt already; any other is waited for.
-async fn check(provider: &DynProvider, step: &'static str, hash: TxHash) -> Result<(), Error> {
-    let known = rpc(step, provider.get_transaction_receipt(hash).await)?;
+async fn check(provider: &DynProvider, step: StepName, hash: TxHash) -> Result<(), Error> {
+    let known = asked(step, provider.get_transaction_receipt(hash).await)?;
     let receipt = match known {
         Some(receipt) => receipt,
         None => PendingTransactionBuilder::new(provider.root().clone(), hash)
@@ -78,10 +76,6 @@ async fn check(provider: &DynProvider, step: &'static str, hash: TxHash) -> Resu
     if receipt.status() {
         Ok(())
     } else {
-        Err(Error::Reverted { step })
+        Err(Error::Reverted { step, tx: hash })
     }
-}
-
-fn rpc<T>(step: &'static str, result: Result<T, TransportError>) -> Result<T, Error> {
-    result.map_err(|source| Error::Rpc { step, source })
 }

@@ -2,7 +2,7 @@
 //!
 //! The bindings describe the published interface of PoCo, so they work with our contracts and
 //! with the official ones alike; [`Hub`] includes the functions our hub answers through its
-//! extension. Every `sol!` of the workspace that concerns these contracts lives here.
+//! extension. [`deploy`] is for chains of our own, [`deploy_resumable`] for all others. Every `sol!` of the workspace that concerns these contracts lives here.
 //!
 //! ```no_run
 //! # async fn example(provider: alloy::providers::DynProvider, owner: alloy::primitives::Address)
@@ -15,9 +15,16 @@
 //! ```
 
 mod bindings;
+mod chain;
 mod deploy;
 mod error;
+mod fees;
+mod history;
+mod journal;
+mod next;
 mod plan;
+mod resume;
+mod step;
 
 pub use bindings::{
     App, AppRegistry, Dataset, DatasetRegistry, Hub, HubExtension, Rlc, Workerpool,
@@ -26,3 +33,5 @@ pub use bindings::{
 pub use deploy::deploy;
 pub use error::Error;
 pub use plan::{CATEGORIES, Category, Deployment, Options, Plan, Step};
+pub use resume::{Outcome, Progress, deploy_resumable};
+pub use step::{Contract, StepName};

@@ -1,8 +1,11 @@
 //! What a deployment consists of, decided before anything is sent.
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::{SolCall, SolConstructor};
 
-use crate::{AppRegistry, DatasetRegistry, Hub, HubExtension, Rlc, WorkerpoolRegistry};
+use crate::{
+    AppRegistry, Contract, DatasetRegistry, Error, Hub, HubExtension, Rlc, StepName,
+    WorkerpoolRegistry,
+};
 
 /// Gas given to a transaction that creates a contract: the hub with its 20 kB takes about 4.6 M.
 const CREATE_GAS: u64 = 8_000_000;
@@ -12,6 +15,8 @@ const CALL_GAS: u64 = 1_000_000;
 const STAKED_NAME: &str = "Staked RLC";
 const STAKED_SYMBOL: &str = "SRLC";
 const STAKED_DECIMALS: u8 = 9;
+/// Where the official registries say that the metadata of their entries is (spec/contracts.md §15).
+const METADATA_URL: &str = "https://nfts-metadata.iex.ec";
 /// The official categories carry an empty JSON string as their description.
 const CATEGORY_DESCRIPTION: &str = "\"\"";
 
@@ -38,20 +43,93 @@ pub struct Category {
 /// How this deployment differs from the official one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
+    /// Whether the hub holds the chain's own coin instead of an RLC token.
+    pub native: bool,
     /// The chain's RLC; when absent a test token is deployed and the deployer holds its supply.
     pub token: Option<Address>,
     /// Categories after the five official ones, numbered from 5.
     pub extra_categories: Vec<Category>,
+    /// Makes the registries say that the metadata of their entries is where the official ones of
+    /// this chain id have it. A local network leaves it out: nobody serves metadata for it, and
+    /// three transactions are saved.
+    pub metadata_chain_id: Option<u64>,
 }
 
-/// Where everything lives. Addresses depend on the deployer and its nonce alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+impl Options {
+    /// # Errors
+    /// [`Error::NativeUnavailable`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        // native: remove this check; below, `created` skips the token and `init_code` takes
+        // HubNative and HubExtensionNative (the token's address is zero already).
+        match self.native {
+            true => Err(Error::NativeUnavailable),
+            false => Ok(()),
+        }
+    }
+
+    /// The contracts to create, in order.
+    pub(crate) fn created(&self) -> Vec<Contract> {
+        let token = self.token.is_none().then_some(Contract::Token);
+        let others = [Contract::Extension, Contract::Hub];
+        let registries = Contract::REGISTRIES;
+        token.into_iter().chain(others).chain(registries).collect()
+    }
+
+    /// What a transaction that creates `contract` carries.
+    fn init_code(&self, contract: Contract, deployer: Address, at: &Deployment) -> Bytes {
+        match contract {
+            Contract::Token => {
+                with_arguments(&Rlc::BYTECODE, &Rlc::constructorCall { holder: deployer })
+            }
+            Contract::Extension => HubExtension::BYTECODE.clone(),
+            Contract::Hub => {
+                let ends = Hub::constructorCall {
+                    extension_: at.extension,
+                    owner_: deployer,
+                };
+                with_arguments(&Hub::BYTECODE, &ends)
+            }
+            Contract::AppRegistry => AppRegistry::BYTECODE.clone(),
+            Contract::DatasetRegistry => DatasetRegistry::BYTECODE.clone(),
+            Contract::WorkerpoolRegistry => WorkerpoolRegistry::BYTECODE.clone(),
+        }
+    }
+
+    /// The category of this number.
+    pub(crate) fn category(&self, number: usize) -> Category {
+        match CATEGORIES.get(number) {
+            Some(&(name, work_clock_time_ref_s)) => Category {
+                name: name.to_owned(),
+                description: CATEGORY_DESCRIPTION.to_owned(),
+                work_clock_time_ref_s,
+            },
+            None => self.extra_categories[number - CATEGORIES.len()].clone(),
+        }
+    }
+
+    fn base_uri(&self, registry: Contract) -> String {
+        let kind = match registry {
+            Contract::DatasetRegistry => "dataset",
+            Contract::WorkerpoolRegistry => "workerpool",
+            _ => "app",
+        };
+        let chain_id = self.metadata_chain_id.unwrap_or_default();
+        format!("{METADATA_URL}/{kind}/{chain_id}/")
+    }
+}
+
+fn with_arguments(code: &Bytes, arguments: &impl SolConstructor) -> Bytes {
+    [code.as_ref(), &arguments.abi_encode()].concat().into()
+}
+
+/// Where everything lives. Addresses depend on the deployer and its nonces alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Deployment {
     /// The hub: the only address a client needs.
     pub hub: Address,
     /// The code that runs inside the hub for its cold functions; nobody calls it directly.
     pub extension: Address,
-    /// RLC.
+    /// RLC; zero in native mode.
     pub token: Address,
     /// Registry of apps.
     pub app_registry: Address,
@@ -61,17 +139,117 @@ pub struct Deployment {
     pub workerpool_registry: Address,
 }
 
-/// One transaction of a deployment; the nonce is the plan's first nonce plus its position.
+impl Deployment {
+    /// Nothing is anywhere yet, but the token that `options` name.
+    pub(crate) fn before(options: &Options) -> Self {
+        Self {
+            token: options.token.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// Where `contract` is; zero before it has an address.
+    pub(crate) fn get(&self, contract: Contract) -> Address {
+        match contract {
+            Contract::Token => self.token,
+            Contract::Extension => self.extension,
+            Contract::Hub => self.hub,
+            Contract::AppRegistry => self.app_registry,
+            Contract::DatasetRegistry => self.dataset_registry,
+            Contract::WorkerpoolRegistry => self.workerpool_registry,
+        }
+    }
+
+    pub(crate) fn set(&mut self, contract: Contract, address: Address) {
+        let place = match contract {
+            Contract::Token => &mut self.token,
+            Contract::Extension => &mut self.extension,
+            Contract::Hub => &mut self.hub,
+            Contract::AppRegistry => &mut self.app_registry,
+            Contract::DatasetRegistry => &mut self.dataset_registry,
+            Contract::WorkerpoolRegistry => &mut self.workerpool_registry,
+        };
+        *place = address;
+    }
+}
+
+/// One transaction of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What the transaction does, for errors.
-    pub name: &'static str,
+    /// What the transaction does.
+    pub name: StepName,
     /// The contract called; absent when one is created.
     pub to: Option<Address>,
     /// Call data, or init code.
     pub data: Bytes,
-    /// Gas limit.
+    /// Gas limit that is enough on a chain that prices gas like Ethereum.
     pub gas: u64,
+}
+
+impl Step {
+    /// The transaction of a step. `at` must know what the step names: whatever the steps before it
+    /// create.
+    pub(crate) fn new(
+        name: StepName,
+        deployer: Address,
+        options: &Options,
+        at: &Deployment,
+    ) -> Self {
+        match name {
+            StepName::Create(contract) => Self {
+                name,
+                to: None,
+                data: options.init_code(contract, deployer, at),
+                gas: CREATE_GAS,
+            },
+            StepName::Configure => Self::call(name, at.hub, &configure(at)),
+            StepName::Initialize(registry) => {
+                // there is no older generation on a fresh chain, so no registry has a predecessor
+                let call = AppRegistry::initializeCall {
+                    _previous: Address::ZERO,
+                };
+                Self::call(name, at.get(registry), &call)
+            }
+            StepName::SetBaseUri(registry) => {
+                let uri = options.base_uri(registry);
+                let call = AppRegistry::setBaseURICall { _baseURI: uri };
+                Self::call(name, at.get(registry), &call)
+            }
+            StepName::CreateCategory(number) => {
+                Self::call(name, at.hub, &create_category(options.category(number)))
+            }
+        }
+    }
+
+    fn call(name: StepName, to: Address, call: &impl SolCall) -> Self {
+        Self {
+            name,
+            to: Some(to),
+            data: call.abi_encode().into(),
+            gas: CALL_GAS,
+        }
+    }
+}
+
+fn configure(at: &Deployment) -> Hub::configureCall {
+    Hub::configureCall {
+        token_: at.token,
+        name_: STAKED_NAME.to_owned(),
+        symbol_: STAKED_SYMBOL.to_owned(),
+        decimals_: STAKED_DECIMALS,
+        appregistry_: at.app_registry,
+        datasetregistry_: at.dataset_registry,
+        workerpoolregistry_: at.workerpool_registry,
+        v3_iexecHub: Address::ZERO,
+    }
+}
+
+fn create_category(category: Category) -> Hub::createCategoryCall {
+    Hub::createCategoryCall {
+        name_: category.name,
+        description: category.description,
+        workClockTimeRef: U256::from(category.work_clock_time_ref_s),
+    }
 }
 
 /// The transactions of a deployment, in order, and the addresses they lead to.
@@ -88,136 +266,39 @@ impl Plan {
     /// hub and the registries.
     #[must_use]
     pub fn new(deployer: Address, nonce: u64, options: &Options) -> Self {
-        let mut creation = Creation {
-            deployer,
-            nonce,
-            steps: Vec::new(),
-        };
-        let holder = Rlc::constructorCall { holder: deployer };
-        let token = options
-            .token
-            .unwrap_or_else(|| creation.create("create the token", &Rlc::BYTECODE, &holder));
-        let extension = creation.create_plain("create the extension", &HubExtension::BYTECODE);
-        let ends = Hub::constructorCall {
-            extension_: extension,
-            boost_: Address::ZERO,
-            owner_: deployer,
-        };
-        let hub = creation.create("create the hub", &Hub::BYTECODE, &ends);
-        let app_registry = creation.create_plain("create the app registry", &AppRegistry::BYTECODE);
-        let dataset_registry =
-            creation.create_plain("create the dataset registry", &DatasetRegistry::BYTECODE);
-        let workerpool_registry = creation.create_plain(
-            "create the workerpool registry",
-            &WorkerpoolRegistry::BYTECODE,
-        );
-        let deployment = Deployment {
-            hub,
-            extension,
-            token,
-            app_registry,
-            dataset_registry,
-            workerpool_registry,
-        };
-        let mut steps = creation.steps;
-        steps.push(configure(&deployment));
-        steps.extend(initialize_registries(&deployment));
-        steps.extend(create_categories(hub, &options.extra_categories));
-        Self { deployment, steps }
+        let mut deployment = Deployment::before(options);
+        for (contract, nonce) in options.created().into_iter().zip(nonce..) {
+            deployment.set(contract, deployer.create(nonce));
+        }
+        let names = StepName::all(options).into_iter();
+        let steps = names.map(|name| Step::new(name, deployer, options, &deployment));
+        Self {
+            deployment,
+            steps: steps.collect(),
+        }
+    }
+
+    /// Tells this plan from all others, whoever carries it out and where: the contracts' code,
+    /// their arguments, the categories.
+    pub(crate) fn digest(options: &Options) -> B256 {
+        let steps = Self::new(Address::ZERO, 0, options).steps;
+        let data = steps.iter().map(|step| keccak256(&step.data));
+        keccak256(data.collect::<Vec<_>>().concat())
     }
 }
 
-/// Collects creations and counts the nonce that decides their addresses.
-struct Creation {
-    deployer: Address,
-    nonce: u64,
-    steps: Vec<Step>,
-}
-
-impl Creation {
-    fn create(
-        &mut self,
-        name: &'static str,
-        code: &Bytes,
-        arguments: &impl SolConstructor,
-    ) -> Address {
-        self.push(
-            name,
-            [code.as_ref(), &arguments.abi_encode()].concat().into(),
-        )
-    }
-
-    fn create_plain(&mut self, name: &'static str, code: &Bytes) -> Address {
-        self.push(name, code.clone())
-    }
-
-    fn push(&mut self, name: &'static str, data: Bytes) -> Address {
-        let address = self.deployer.create(self.nonce + self.steps.len() as u64);
-        self.steps.push(Step {
-            name,
-            to: None,
-            data,
-            gas: CREATE_GAS,
-        });
-        address
-    }
-}
-
-fn configure(deployment: &Deployment) -> Step {
-    let call = Hub::configureCall {
-        token_: deployment.token,
-        name_: STAKED_NAME.to_owned(),
-        symbol_: STAKED_SYMBOL.to_owned(),
-        decimals_: STAKED_DECIMALS,
-        appregistry_: deployment.app_registry,
-        datasetregistry_: deployment.dataset_registry,
-        workerpoolregistry_: deployment.workerpool_registry,
-        v3_iexecHub: Address::ZERO,
+/// Whether `code`, read from the chain, is what creating `contract` leaves there.
+///
+/// Init code holds the code it leaves, with zeros where immutable values go.
+pub(crate) fn is_code_of(contract: Contract, options: &Options, code: &[u8]) -> bool {
+    let init = options.init_code(contract, Address::ZERO, &Deployment::default());
+    let fits = |template: &[u8]| {
+        let mut pairs = template.iter().zip(code);
+        pairs.all(|(known, found)| *known == 0 || known == found)
     };
-    step("configure the hub", deployment.hub, &call)
-}
-
-/// There is no older generation on a fresh chain, so no registry has a predecessor.
-fn initialize_registries(deployment: &Deployment) -> [Step; 3] {
-    let call = AppRegistry::initializeCall {
-        _previous: Address::ZERO,
-    };
-    [
-        deployment.app_registry,
-        deployment.dataset_registry,
-        deployment.workerpool_registry,
-    ]
-    .map(|registry| step("initialize a registry", registry, &call))
-}
-
-fn create_categories(hub: Address, extra: &[Category]) -> Vec<Step> {
-    let official = CATEGORIES
-        .iter()
-        .map(|&(name, work_clock_time_ref_s)| Category {
-            name: name.to_owned(),
-            description: CATEGORY_DESCRIPTION.to_owned(),
-            work_clock_time_ref_s,
-        });
-    official
-        .chain(extra.iter().cloned())
-        .map(|category| create_category(hub, category))
-        .collect()
-}
-
-fn create_category(hub: Address, category: Category) -> Step {
-    let call = Hub::createCategoryCall {
-        name_: category.name,
-        description: category.description,
-        workClockTimeRef: U256::from(category.work_clock_time_ref_s),
-    };
-    step("create a category", hub, &call)
-}
-
-fn step(name: &'static str, to: Address, call: &impl SolCall) -> Step {
-    Step {
-        name,
-        to: Some(to),
-        data: call.abi_encode().into(),
-        gas: CALL_GAS,
-    }
+    !code.is_empty()
+        && init.windows(code.len()).any(|template| {
+            let zeros = template.iter().filter(|byte| **byte == 0).count();
+            fits(template) && zeros < code.len() / 2
+        })
 }

@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    account, app, completion, deal, demo, down, info, init, orderbook, storage, task, up, wallet,
+    account, app, chain, completion, deal, demo, down, info, init, orderbook, storage, task, up,
+    wallet,
 };
 
 /// The iExec platform in one program.
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     /// Set up where results go
     #[command(subcommand, arg_required_else_help = true)]
     Storage(storage::Command),
+    /// Put the contracts on a chain
+    #[command(subcommand, arg_required_else_help = true)]
+    Chain(chain::Command),
     /// Show the contracts of a chain
     Info(info::Args),
     /// Run a local network: chain, contracts, market, pool, workers, store

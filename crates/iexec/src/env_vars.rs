@@ -2,6 +2,8 @@
 
 /// Password of the wallet, for machines: nobody types it, and it is in no process list.
 pub(crate) const WALLET_PASSWORD: &str = "IEXEC_WALLET_PASSWORD";
+/// Key of whoever deploys contracts, likewise.
+pub(crate) const PRIVATE_KEY: &str = "IEXEC_PRIVATE_KEY";
 /// Data directory of the local network.
 pub(crate) const DATA: &str = "IEXEC_DATA";
 /// Where users' data goes by convention.

@@ -4,7 +4,6 @@
 //! failure one JSON line on stderr. Unlike upstream, what failed never exits with 0.
 
 use std::{
-    error::Error as _,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -22,6 +21,8 @@ pub(crate) struct Report {
     message: String,
     /// Data that was asked for, on stdout.
     data: Option<String>,
+    /// All there is to print, with `--raw` as without.
+    line: Option<String>,
 }
 
 impl Report {
@@ -34,7 +35,7 @@ impl Report {
         Self {
             raw,
             message: message.into(),
-            data: None,
+            ..Self::default()
         }
     }
 
@@ -42,6 +43,14 @@ impl Report {
     pub(crate) fn text(data: String) -> Self {
         Self {
             data: Some(data),
+            ..Self::default()
+        }
+    }
+
+    /// `value` as one line on stdout and nothing else: for commands with `--json`.
+    pub(crate) fn line(value: &Value) -> Self {
+        Self {
+            line: Some(value.to_string()),
             ..Self::default()
         }
     }
@@ -72,6 +81,21 @@ impl Failure {
             hint: None,
             partial: None,
         }
+    }
+
+    /// An error and its sources, in one sentence.
+    pub(crate) fn with_sources(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            // some errors repeat their source in their own text
+            let cause_text = cause.to_string();
+            if !message.contains(&cause_text) {
+                message = format!("{message}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        Self::new(message)
     }
 
     /// What to do about it.
@@ -114,21 +138,10 @@ impl Failure {
 
 impl From<sdk::Error> for Failure {
     fn from(error: sdk::Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            // some errors repeat their source in their own text
-            let cause_text = cause.to_string();
-            if !message.contains(&cause_text) {
-                message = format!("{message}: {cause_text}");
-            }
-            source = cause.source();
-        }
-        Self {
-            name: error.name(),
-            message,
-            hint: error.hint(),
-            partial: None,
+        let failure = Self::with_sources(&error).named(error.name());
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     }
 }
@@ -171,6 +184,10 @@ pub(crate) fn print(name: &str, is_raw: bool, ended: Result<Report, Failure>) ->
 }
 
 fn print_report(is_raw: bool, report: Report) {
+    if let Some(line) = report.line {
+        to_stdout(&line);
+        return;
+    }
     if is_raw {
         let mut line = Map::new();
         line.insert("ok".to_owned(), json!(true));

@@ -318,6 +318,55 @@ fn storage_on_ipfs_needs_nothing() {
 }
 
 #[test]
+fn deploying_to_a_chain_needs_a_node_and_a_key() {
+    let folder = Folder::new();
+    let deploy = |more: &[&'static str]| {
+        let words = ["chain", "deploy", "--rpc", "http://127.0.0.1:1"];
+        words.iter().chain(more).copied().collect::<Vec<_>>()
+    };
+    folder
+        .iexec(&deploy(&[]))
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+✖ Command "iexec chain deploy" failed with ExitPromptError: no terminal to ask on: [..] is needed
+  hint: use --private-key, or set IEXEC_PRIVATE_KEY
+
+"#]]);
+    let wrong = folder.raw_error(&deploy(&["--private-key", "0x1234", "--raw"]));
+    assert_eq!(wrong["error"]["name"], "ValidationError");
+    assert!(!wrong.to_string().contains("1234"), "{wrong}");
+    let unreachable = folder.iexec(&deploy(&["--json"]));
+    let unreachable = unreachable.env("IEXEC_PRIVATE_KEY", KEY).assert().code(1);
+    unreachable.stdout_eq("").stderr_eq(str![[r#"
+✖ Command "iexec chain deploy" failed with NetworkError: ask the node to name its chain: [..]
+  hint: does the node run, and is --rpc right? Then run the same command again
+
+"#]]);
+    let token = folder.raw_error(&deploy(&["--token", "RLC", "--raw"]));
+    assert_eq!(
+        token["error"]["message"],
+        "invalid --token: `RLC` is not an ethereum address"
+    );
+    let url = [
+        "chain",
+        "deploy",
+        "--rpc",
+        "ftp://x",
+        "--private-key",
+        KEY,
+        "--raw",
+    ];
+    let url = folder.raw_error(&url);
+    assert_eq!(
+        url["error"]["message"],
+        "`ftp://x` is not an http(s) or ws(s) URL"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn completions_are_printed() {
     let folder = Folder::new();
     assert!(folder.stdout(&["completion", "bash"]).contains("_iexec"));

@@ -2,26 +2,35 @@
 use alloy::network::EthereumWallet;
 use alloy::primitives::{Address, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use contracts::{Category, Deployment, Error, Hub, Options, Plan, Rlc};
+use alloy::transports::http::reqwest::Url;
+use contracts::{AppRegistry, Category, Deployment, Error, Hub, Options, Plan, Rlc};
 
 use crate::stage::key;
 
+mod resume;
+
 /// A node of its own for every test, and a client that signs for the deployer.
 async fn node() -> (DynProvider, Address) {
-    install_tls();
-    let node = devchain::Node::open(devchain::Config::default()).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
-    tokio::spawn(async move { axum::serve(listener, node.router()).await });
     let signer = key(1);
     let deployer = signer.address();
     let provider = ProviderBuilder::new()
         .wallet(EthereumWallet::from(signer))
-        .connect_http(url)
+        .connect_http(serve(open().router()).await)
         .erased();
     (provider, deployer)
+}
+
+fn open() -> devchain::Node {
+    devchain::Node::open(devchain::Config::default()).unwrap()
+}
+
+/// Serves until the test ends.
+async fn serve(router: axum::Router) -> Url {
+    install_tls();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url.parse().unwrap()
 }
 
 fn options() -> Options {
@@ -109,4 +118,40 @@ async fn a_node_that_is_not_there_is_named() {
         .await
         .unwrap_err();
     assert!(matches!(refused, Error::Rpc { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn native_mode_is_refused_before_anything_is_asked() {
+    install_tls();
+    let url = "http://127.0.0.1:9".parse().unwrap();
+    let provider = ProviderBuilder::new().connect_http(url).erased();
+    let native = Options {
+        native: true,
+        ..Options::default()
+    };
+    let refused = contracts::deploy(&provider, Address::ZERO, &native)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, Error::NativeUnavailable), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registries_name_their_metadata_when_asked_to() {
+    let (provider, deployer) = node().await;
+    let options = Options {
+        metadata_chain_id: Some(7),
+        ..Options::default()
+    };
+    let at = contracts::deploy(&provider, deployer, &options)
+        .await
+        .unwrap();
+    for (registry, kind) in [
+        (at.app_registry, "app"),
+        (at.dataset_registry, "dataset"),
+        (at.workerpool_registry, "workerpool"),
+    ] {
+        let registry = AppRegistry::new(registry, &provider);
+        let expected = format!("https://nfts-metadata.iex.ec/{kind}/7/");
+        assert_eq!(registry.baseURI().call().await.unwrap(), expected);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod app;
+pub(crate) mod chain;
 pub(crate) mod completion;
 pub(crate) mod deal;
 pub(crate) mod demo;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Report, F
         Command::Task(command) => task::run(&command, context).await,
         Command::Orderbook(command) => orderbook::run(&command, context).await,
         Command::Storage(command) => storage::run(&command, context).await,
+        Command::Chain(command) => chain::run(&command, context).await,
         Command::Info(args) => info::run(&args, context).await,
         Command::Up(args) => up::run(&args, context).await,
         Command::Down(args) => down::run(&args, context),

@@ -112,13 +112,7 @@ pub(crate) fn failure(error: network::Error) -> Failure {
         network::Error::Listen { .. } => Some("another program has this port; try `--port 0`"),
         _ => None,
     };
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    let failure = Failure::new(text).named("NetworkError");
+    let failure = Failure::with_sources(&error).named("NetworkError");
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -1,8 +1,10 @@
 //! The tutorial of the official documentation, played with the compiled program on a real local
-//! network, with a real image in a real registry; and what happens when things go wrong.
+//! network, with a real image in a real registry; and what happens when things go wrong. And the
+//! contracts put on chains of others.
 
 mod crash;
 mod demo;
+mod deploy;
 mod failure;
 mod image;
 mod keys;
