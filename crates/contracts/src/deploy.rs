@@ -5,7 +5,7 @@ use alloy::providers::{DynProvider, PendingTransactionBuilder, Provider};
 use alloy::rpc::types::TransactionRequest;
 use futures_util::future::{try_join_all, try_join3};
 
-use crate::{Deployment, Error, Options, Plan, Step, StepName, chain::asked};
+use crate::{Deployment, Error, Options, Plan, Step, StepName, view::asked};
 
 /// Deploys and configures everything and returns where it is once all receipts are good.
 ///
@@ -15,7 +15,8 @@ use crate::{Deployment, Error, Options, Plan, Step, StepName, chain::asked};
 ///
 /// # Errors
 /// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails. What
-/// was mined before stays on the chain; a second attempt deploys anew. [`Error::NativeUnavailable`].
+/// was mined before stays on the chain; a second attempt deploys anew.
+/// [`Error::NativeUnavailable`] for native mode.
 pub async fn deploy(
     provider: &DynProvider,
     deployer: Address,

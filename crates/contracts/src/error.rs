@@ -1,7 +1,7 @@
 //! What can go wrong in a deployment.
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, TxHash, U256};
+use alloy::primitives::{Address, TxHash, U256, utils::format_ether};
 use alloy::providers::PendingTransactionError;
 use alloy::transports::{RpcError, TransportError};
 
@@ -50,7 +50,8 @@ pub enum Error {
     NativeUnavailable,
     /// The deployer cannot pay for gas.
     #[error(
-        "{deployer} has {balance} wei and needs at least {needed} wei for gas, to {step} and go on"
+        "{deployer} has {} coins and needs at least {} for gas, to {step} and go on",
+        format_ether(*balance), format_ether(*needed)
     )]
     Funds {
         /// Who pays.
@@ -107,7 +108,7 @@ pub enum Error {
     },
     /// Again and again the step was not there after its nonce was used: somebody else uses the
     /// key, or the chain keeps changing its past.
-    #[error("gave up to {step} after {tries} attempts")]
+    #[error("cannot {step}: its nonce was used by others {tries} times")]
     Unsettled {
         /// The step.
         step: StepName,
@@ -141,7 +142,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The journal is of another deployment.
-    #[error("the journal `{}` is of {theirs}, not of {ours}", path.display())]
+    #[error("the journal `{}` was begun for {theirs}, and this is for {ours}", path.display())]
     JournalMismatch {
         /// Where it is.
         path: PathBuf,

@@ -2,7 +2,8 @@
 //!
 //! The bindings describe the published interface of PoCo, so they work with our contracts and
 //! with the official ones alike; [`Hub`] includes the functions our hub answers through its
-//! extension. [`deploy`] is for chains of our own, [`deploy_resumable`] for all others. Every `sol!` of the workspace that concerns these contracts lives here.
+//! extension. Every `sol!` of the workspace that concerns these contracts lives here.
+//! [`deploy`] is for chains of our own, [`deploy_resumable`] for all others.
 //!
 //! ```no_run
 //! # async fn example(provider: alloy::providers::DynProvider, owner: alloy::primitives::Address)
@@ -15,7 +16,6 @@
 //! ```
 
 mod bindings;
-mod chain;
 mod deploy;
 mod error;
 mod fees;
@@ -25,6 +25,7 @@ mod next;
 mod plan;
 mod resume;
 mod step;
+mod view;
 
 pub use bindings::{
     App, AppRegistry, Dataset, DatasetRegistry, Hub, HubExtension, Rlc, Workerpool,

@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     Contract, Deployment, Error, Options, Step, StepName,
-    chain::{View, asked, genesis, prices},
     error::is_revert,
     fees::{Fees, Prices},
     history,
     journal::{Journal, Purpose},
     next::{Facts, Next, next},
+    view::{View, asked, genesis, prices},
 };
 
 /// Between two looks for a receipt. Not every node pushes, and no chain makes blocks faster than
@@ -357,7 +357,11 @@ impl Run<'_> {
         fees: Fees,
         prices: Prices,
     ) -> Result<(), Error> {
-        let gas = self.estimate(step).await?;
+        let gas = match self.estimate(step).await {
+            // done since we looked, by another process with this key: waiting ends at once
+            Err(Error::Refused { .. }) if self.is_used(nonce).await? => return Ok(()),
+            gas => gas?,
+        };
         let gas = gas + gas * GAS_MARGIN_PERCENT / 100;
         self.check_funds(step, gas, fees, prices).await?;
         let request = self
@@ -379,6 +383,12 @@ impl Run<'_> {
             Err(error) if !self.is_with_node(hash, nonce).await => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a transaction with this nonce is mined.
+    async fn is_used(&self, nonce: u64) -> Result<bool, Error> {
+        let mined = self.provider.get_transaction_count(self.deployer).await;
+        Ok(asked("count transactions", mined)? > nonce)
     }
 
     /// After the node refused a transaction: whether it did because it has it, or another one with
@@ -465,12 +475,11 @@ impl Run<'_> {
                     return Ok(Some(receipt));
                 }
             }
-            let mined = self.provider.get_transaction_count(self.deployer).await;
-            if asked("count transactions", mined)? > nonce {
+            if self.is_used(nonce).await? {
                 late_looks += 1;
-            }
-            if late_looks == LATE_RECEIPT_LOOKS_MAX {
-                return Ok(None);
+                if hashes.is_empty() || late_looks == LATE_RECEIPT_LOOKS_MAX {
+                    return Ok(None);
+                }
             }
             sleep(Duration::from_millis(RECEIPT_POLL_MS)).await;
         }

@@ -116,8 +116,8 @@ fn signer(wallet: &Wallet) -> Result<PrivateKeySigner, Failure> {
 fn tell(is_raw: bool, progress: Progress) {
     let text = match progress {
         Progress::Found { contracts } => format!(
-            "the journal knows nothing, but the chain has {contracts} contracts of this \
-            deployment: going on with them"
+            "going on with {contracts} contracts of this deployment that are on the chain and \
+            not in the journal"
         ),
         Progress::Others { count } => {
             format!("waiting for {count} transactions of this key that were sent before")
