@@ -36,7 +36,7 @@ abstract contract Settlement is Ledger {
             emit Seize(sponsor, paid, ref);
             if (appPrice > 0) _pay(deal.appOwner(), appPrice, ref);
             if (datasetPrice > 0) _pay(deal.datasetOwner(), datasetPrice, ref);
-            bill.stake = _schedulerStake(deal) * tasks;
+            bill.stake = _schedulerStake(deal.workerpoolPrice()) * tasks;
             address scheduler = deal.workerpoolOwner();
             _logUnlock(scheduler, bill.stake);
             bill.kitty = _kittyShare(tasks);
@@ -70,8 +70,8 @@ abstract contract Settlement is Ledger {
         return pot * (100 - deal.rewardRatio()) / 100;
     }
 
-    /// Gives the requester's money back and the scheduler's stake to the kitty. Returns what
-    /// the vault loses and the kitty wins.
+    /// Gives the payer's money back and the scheduler's stake to the kitty. Returns what the
+    /// vault loses and the kitty wins.
     function _settleFailure(bytes32 taskid, DealView deal)
         internal
         returns (uint256 out, uint256 kitty)
@@ -79,32 +79,48 @@ abstract contract Settlement is Ledger {
         unchecked {
             out = deal.appPrice() + deal.datasetPrice() + deal.workerpoolPrice();
         }
-        address sponsor = deal.sponsor();
-        _logUnlock(sponsor, out);
-        _release(sponsor, out, 0, 0);
-        kitty = _schedulerStake(deal);
-        _forfeit(deal.workerpoolOwner(), kitty);
-        emit Seize(deal.workerpoolOwner(), kitty, taskid);
+        kitty = _schedulerStake(deal.workerpoolPrice());
+        _fail(taskid, deal.sponsor(), out, deal.workerpoolOwner(), kitty);
+    }
+
+    function _fail(
+        bytes32 taskid,
+        address payer,
+        uint256 paid,
+        address scheduler,
+        uint256 staked
+    ) internal {
+        _logUnlock(payer, paid);
+        _release(payer, paid, 0, 0);
+        _forfeit(scheduler, staked);
+        emit Seize(scheduler, staked, taskid);
         // The hub already holds what it seized: only the owner of the claim changes.
-        emit Reward(KITTY_ADDRESS, kitty, taskid);
-        emit Lock(KITTY_ADDRESS, kitty);
+        emit Reward(KITTY_ADDRESS, staked, taskid);
+        emit Lock(KITTY_ADDRESS, staked);
     }
 
     /// Tells the deal's callback, whose failure is its own affair. Whoever sends the transaction
     /// must have offered the full allowance, otherwise a scheduler could starve the callback.
     function _executeCallback(bytes32 taskid, DealView deal, bytes calldata result) internal {
         address target = deal.callback();
-        if (target == address(0)) return;
+        if (target != address(0)) assert(_tell(target, taskid, result));
+    }
+
+    /// Calls a callback with the gas that callbacks have; false when there was less.
+    function _tell(address target, bytes32 taskid, bytes calldata result)
+        internal
+        returns (bool)
+    {
         uint256 allowance_ = _callbackGas;
         bytes memory data = abi.encodeCall(IOracleConsumer.receiveResult, (taskid, result));
         assembly ("memory-safe") {
             pop(call(allowance_, target, 0, add(data, 0x20), mload(data), 0, 0))
         }
-        assert(gasleft() > allowance_ / 63);
+        return gasleft() > allowance_ / 63;
     }
 
     /// One tenth of the kitty, at least one RLC if it has as much, for each task in turn.
-    function _kittyShare(uint256 tasks) private view returns (uint256 shares) {
+    function _kittyShare(uint256 tasks) internal view returns (uint256 shares) {
         uint256 kitty = Vault.kitty(_vault);
         unchecked {
             for (; tasks > 0 && kitty > 0; --tasks) {
@@ -117,14 +133,15 @@ abstract contract Settlement is Ledger {
         }
     }
 
-    function _pay(address account, uint256 amount, bytes32 ref) private {
+    function _pay(address account, uint256 amount, bytes32 ref) internal {
         _credit(account, amount);
         _logReward(account, amount, ref);
     }
 
-    function _schedulerStake(DealView deal) private pure returns (uint256) {
+    /// What the scheduler stakes on a task with this price.
+    function _schedulerStake(uint256 price) internal pure returns (uint256) {
         unchecked {
-            return deal.workerpoolPrice() * WORKERPOOL_STAKE_RATIO / 100;
+            return price * WORKERPOOL_STAKE_RATIO / 100;
         }
     }
 }
