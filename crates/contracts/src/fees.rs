@@ -11,8 +11,8 @@ const OUTBID_PERCENT: u128 = 25;
 /// What a node says about prices, in wei for one gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Prices {
-    /// Of the newest block; zero on a free chain, and on one without EIP-1559.
-    pub(crate) base_fee: u128,
+    /// Of the newest block; none before EIP-1559, zero where gas can be free.
+    pub(crate) base_fee: Option<u128>,
     /// What is usual for the whole.
     pub(crate) gas_price: u128,
 }
@@ -36,14 +36,13 @@ pub(crate) enum Fees {
 
 impl Fees {
     pub(crate) fn new(prices: Prices) -> Self {
-        if prices.base_fee == 0 {
-            return Self::Legacy {
-                price: prices.gas_price,
-            };
-        }
-        let tip = prices.gas_price.saturating_sub(prices.base_fee);
+        let price = prices.gas_price;
+        let Some(base_fee) = prices.base_fee.filter(|base_fee| *base_fee > 0) else {
+            return Self::Legacy { price };
+        };
+        let tip = price.saturating_sub(base_fee);
         Self::Dynamic {
-            most: prices.base_fee * BASE_FEE_TIMES + tip,
+            most: base_fee * BASE_FEE_TIMES + tip,
             tip,
         }
     }
@@ -82,7 +81,7 @@ impl Fees {
 
     /// Whether a block at these prices takes it.
     pub(crate) fn suffices(self, prices: Prices) -> bool {
-        self.most() >= prices.base_fee
+        self.most() >= prices.base_fee.unwrap_or_default()
     }
 
     pub(crate) fn offer(self, request: TransactionRequest) -> TransactionRequest {
@@ -101,7 +100,7 @@ mod tests {
 
     fn fees(base_fee: u128, gas_price: u128) -> Fees {
         Fees::new(Prices {
-            base_fee,
+            base_fee: Some(base_fee),
             gas_price,
         })
     }
@@ -110,6 +109,12 @@ mod tests {
     fn free_and_old_chains_get_one_price() {
         assert_eq!(fees(0, 0), Fees::Legacy { price: 0 });
         assert_eq!(fees(0, 9), Fees::Legacy { price: 9 });
+        let old = Prices {
+            base_fee: None,
+            gas_price: 9,
+        };
+        assert_eq!(Fees::new(old), Fees::Legacy { price: 9 });
+        assert!(Fees::new(old).suffices(old));
     }
 
     #[test]
@@ -137,7 +142,7 @@ mod tests {
     fn an_offer_suffices_until_the_base_fee_passes_it() {
         let offer = fees(10, 13);
         let prices = |base_fee| Prices {
-            base_fee,
+            base_fee: Some(base_fee),
             gas_price: base_fee,
         };
         assert!(offer.suffices(prices(23)));

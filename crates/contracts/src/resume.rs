@@ -363,7 +363,7 @@ impl Run<'_> {
             gas => gas?,
         };
         let gas = gas + gas * GAS_MARGIN_PERCENT / 100;
-        self.check_funds(step, gas, fees, prices).await?;
+        let fees = self.affordable(step, gas, fees, prices).await?;
         let request = self
             .request(step)
             .with_gas_limit(gas)
@@ -419,18 +419,19 @@ impl Run<'_> {
         }
     }
 
-    /// Before the first transaction the whole rest must be affordable at today's price, as far as
-    /// it can be known; before any, what the node will ask for.
-    async fn check_funds(
+    /// What to offer, given what the deployer has. Before the first transaction the whole rest must
+    /// be affordable at today's price, as far as it can be known; before any, what the node will
+    /// ask for. Where the base fee is zero, nodes name a price all the same, and take nothing.
+    async fn affordable(
         &self,
         step: StepName,
         gas: u64,
         fees: Fees,
         prices: Prices,
-    ) -> Result<(), Error> {
+    ) -> Result<Fees, Error> {
         let mut needed = U256::from(gas) * U256::from(fees.most());
         if needed.is_zero() {
-            return Ok(());
+            return Ok(fees);
         }
         if self.spent.transactions == 0 {
             let rest = U256::from(self.rest(step).await?) * U256::from(prices.gas_price);
@@ -438,9 +439,12 @@ impl Run<'_> {
         }
         let balance = self.provider.get_balance(self.deployer).await;
         let balance = asked("show a balance", balance)?;
-        match balance >= needed {
-            true => Ok(()),
-            false => Err(Error::Funds {
+        if balance >= needed {
+            return Ok(fees);
+        }
+        match prices.base_fee {
+            Some(0) => Ok(Fees::Legacy { price: 0 }),
+            _ => Err(Error::Funds {
                 deployer: self.deployer,
                 balance,
                 needed,

@@ -47,7 +47,7 @@ pub(crate) async fn prices(provider: &DynProvider) -> Result<Prices, Error> {
     let block = asked("show its newest block", block)?;
     let base_fee = block.and_then(|block| block.header().base_fee_per_gas());
     Ok(Prices {
-        base_fee: base_fee.unwrap_or_default().into(),
+        base_fee: base_fee.map(u128::from),
         gas_price: asked("price gas", provider.get_gas_price().await)?,
     })
 }
