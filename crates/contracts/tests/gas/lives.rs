@@ -1,10 +1,13 @@
 //! Whole lives: the match and every transaction until the money has moved, per task.
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{B256, U256, keccak256};
+use alloy::sol_types::SolValue;
+use contracts::Hub;
 
 use crate::boost;
-use crate::market::{Market, in_enclave, task};
+use crate::market::{Market, RESULTS, digest, in_enclave, task};
 use crate::orders::Orders;
 use crate::side::Side;
+use crate::stage::personal;
 use crate::tasks::initialize_array;
 
 /// How a task is brought to its end.
@@ -34,9 +37,27 @@ pub(crate) fn measure(side: &Side) {
         side.row(name, live(Market::busy(side), orders, bag, path));
     }
     boost::measure_lives(side);
-    // The batch entry points of our own, once there are: initialize and contributeAndFinalize of
-    // many tasks in one transaction, in a bag of 10:
-    // side.row("trust 1, bag of 10, our batch entry points", …);
+    if side.is_ours() {
+        let name = "trust 1, bag of 10, our batch entry points";
+        side.row(name, settled_in_a_bag(Market::busy(side), 10));
+    }
+}
+
+/// Gas per task when one transaction initializes, contributes and finalizes all of a deal.
+fn settled_in_a_bag(mut market: Market, bag: u64) -> u64 {
+    let orders = market.orders().for_volume(bag);
+    let matched = market.match_orders(orders);
+    let deal = matched.value;
+    let worker = market.workers[0].address();
+    let message = keccak256((worker, deal, U256::ZERO, U256::from(bag)).abi_encode_packed());
+    let call = Hub::contributeAndFinalizeBagCall {
+        dealId: deal,
+        firstIndex: U256::ZERO,
+        digests: (0..bag).map(|index| digest(task(deal, index))).collect(),
+        results: vec![RESULTS.into(); bag as usize],
+        authorizationSign: personal(&market.scheduler, message),
+    };
+    (matched.gas + market.act_as(0, &call).gas).div_ceil(bag)
 }
 
 fn scenarios() -> [(&'static str, Choose, u64, Path); 14] {

@@ -42,6 +42,7 @@ pub(crate) async fn tell(bench: Bench) -> Result<()> {
     let expected = image::drawn(&figlet, GREETING)?;
     let developer = Person::new(&bench.data_dir())?;
     make_project(&developer).await?;
+    ask_the_faucet(&developer).await?;
     edit_project(&developer, &image).await?;
     test_locally(&developer, bench.choice, &expected).await?;
     let app = deploy(&developer, &image).await?;
@@ -54,6 +55,25 @@ pub(crate) async fn tell(bench: Bench) -> Result<()> {
     publish(&developer, &requester, &app, &expected).await?;
     look_around(&net, &developer).await?;
     net.down().await
+}
+
+/// A new wallet has nothing; the faucet of the local network gives what one asks for.
+async fn ask_the_faucet(developer: &Person) -> Result<()> {
+    let raw = developer.raw("chain faucet --rlc 2.5 --gas 3").await?;
+    keys::check(&raw, "ok address rlc gas txHashes")?;
+    let wallet = developer.raw("wallet show --chain local").await?;
+    ensure!(
+        wallet["wallet"]["address"] == raw["address"],
+        "{wallet} {raw}"
+    );
+    ensure!(wallet["balance"]["nRLC"] == "2500000000", "{wallet}");
+    ensure!(wallet["balance"]["ether"] == "3.0", "{wallet}");
+    let words = developer.iexec("chain faucet --rlc 1 --gas 0").await?;
+    words.expect("Gave 1 RLC")?;
+    developer
+        .raw_fails("chain faucet --rlc 10000001")
+        .await
+        .map(drop)
 }
 
 /// `iexec init` and `iexec app init`: a wallet behind a password, and the project's files.
