@@ -12,6 +12,7 @@ const output = process.argv[2];
 const DEPLOYED = [
   "App",
   "AppRegistry",
+  "Boost",
   "Dataset",
   "DatasetRegistry",
   "Hub",
@@ -22,7 +23,10 @@ const DEPLOYED = [
   "Workerpool",
   "WorkerpoolRegistry",
 ];
-const EXTENSIONS = { Hub: "HubExtension", HubNative: "HubExtensionNative" };
+const EXTENSIONS = {
+  Hub: ["HubExtension", "Boost"],
+  HubNative: ["HubExtensionNative", "Boost"],
+};
 // EIP-170.
 const CODE_BYTES_MAX = 24576;
 
@@ -40,7 +44,7 @@ function compiled() {
 const signature = (item) =>
   `${item.type} ${item.name ?? ""}(${(item.inputs ?? []).map((input) => JSON.stringify(input))})`;
 
-// The extension answers at the address of the hub, so clients see one interface.
+// The extensions answer at the address of the hub, so clients see one interface.
 function union(...abis) {
   const items = new Map(abis.flat().map((item) => [signature(item), item]));
   return [...items.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
@@ -50,8 +54,8 @@ function artifact(name, contracts) {
   const { abi, evm } = contracts[name];
   const bytes = evm.deployedBytecode.object.length / 2;
   if (bytes > CODE_BYTES_MAX) throw new Error(`${name} has ${bytes} bytes of ${CODE_BYTES_MAX}`);
-  const extension = EXTENSIONS[name];
-  const seen = extension ? union(abi, publicPart(contracts[extension].abi)) : union(abi);
+  const extensions = EXTENSIONS[name] ?? [];
+  const seen = union(abi, ...extensions.map((extension) => publicPart(contracts[extension].abi)));
   return {
     contractName: name,
     deployedBytes: bytes,

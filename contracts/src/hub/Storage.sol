@@ -87,6 +87,6 @@ abstract contract HubStorage {
     Category[] internal _categories;
     /// `workClockTimeRef` plus one, so that zero says that there is no such category.
     mapping(uint256 catid => uint256) internal _clocks;
-    /// Numbers of the deals of PoCo Boost, see {BoostDeal}.
+    /// See {BoostWord}.
     mapping(bytes32 dealid => uint256) internal _boostDeals;
 }

@@ -93,7 +93,8 @@ library DealWord {
 /// - a task that may have several contributions: wide index (1), 7 unused, index (16),
 ///   deal (36), delay (32), contributions (16), winners (16), reveals (16), and the position of
 ///   the contribution that holds the consensus plus one (16);
-/// - a task done in a bag: 8 unused, position in the bag (16), deal (36), bag (40).
+/// - a task done in a bag: 8 unused, position in the bag (16), deal (36), bag (40);
+/// - a task of PoCo Boost: nothing more.
 /// `index` counts from the first of the deal; `deal` and `bag` are numbers of contracts; `delay`
 /// is the time of the consensus in seconds after the start of the deal.
 library TaskWord {

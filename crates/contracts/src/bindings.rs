@@ -20,6 +20,24 @@ sol!(
 );
 
 sol!(
+    #[sol(rpc)]
+    HubExtensionNative,
+    "../../contracts/artifacts/HubExtensionNative.json"
+);
+
+sol!(
+    #[sol(rpc, all_derives)]
+    HubNative,
+    "../../contracts/artifacts/HubNative.json"
+);
+
+sol!(
+    #[sol(rpc)]
+    Boost,
+    "../../contracts/artifacts/Boost.json"
+);
+
+sol!(
     #[sol(rpc, all_derives)]
     AppRegistry,
     "../../contracts/artifacts/AppRegistry.json"

@@ -16,13 +16,11 @@ use crate::{Deployment, Error, Options, Plan, Step, StepName, view::asked};
 /// # Errors
 /// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails. What
 /// was mined before stays on the chain; a second attempt deploys anew.
-/// [`Error::NativeUnavailable`] for native mode.
 pub async fn deploy(
     provider: &DynProvider,
     deployer: Address,
     options: &Options,
 ) -> Result<Deployment, Error> {
-    options.check()?;
     let (nonce, chain_id, gas_price) = try_join3(
         async {
             let count = provider.get_transaction_count(deployer).await;

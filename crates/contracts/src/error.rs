@@ -45,9 +45,6 @@ pub enum Error {
         /// The node's words.
         reason: String,
     },
-    /// The hub for the chain's own coin is not part of this program yet.
-    #[error("native mode is not available yet")]
-    NativeUnavailable,
     /// The deployer cannot pay for gas.
     #[error(
         "{deployer} has {} coins and needs at least {} for gas, to {step} and go on",

@@ -2,7 +2,7 @@
 //!
 //! The bindings describe the published interface of PoCo, so they work with our contracts and
 //! with the official ones alike; [`Hub`] includes the functions our hub answers through its
-//! extension. Every `sol!` of the workspace that concerns these contracts lives here.
+//! extensions. Every `sol!` of the workspace that concerns these contracts lives here.
 //! [`deploy`] is for chains of our own, [`deploy_resumable`] for all others.
 //!
 //! ```no_run
@@ -28,8 +28,8 @@ mod step;
 mod view;
 
 pub use bindings::{
-    App, AppRegistry, Dataset, DatasetRegistry, Hub, HubExtension, Rlc, Workerpool,
-    WorkerpoolRegistry,
+    App, AppRegistry, Boost, Dataset, DatasetRegistry, Hub, HubExtension, HubExtensionNative,
+    HubNative, Rlc, Workerpool, WorkerpoolRegistry,
 };
 pub use deploy::deploy;
 pub use error::Error;

@@ -3,8 +3,8 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::{SolCall, SolConstructor};
 
 use crate::{
-    AppRegistry, Contract, DatasetRegistry, Error, Hub, HubExtension, Rlc, StepName,
-    WorkerpoolRegistry,
+    AppRegistry, Boost, Contract, DatasetRegistry, Hub, HubExtension, HubExtensionNative,
+    HubNative, Rlc, StepName, WorkerpoolRegistry,
 };
 
 /// Gas given to a transaction that creates a contract: the hub with its 20 kB takes about 4.6 M.
@@ -56,21 +56,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// # Errors
-    /// [`Error::NativeUnavailable`].
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        // native: remove this check; below, `created` skips the token and `init_code` takes
-        // HubNative and HubExtensionNative (the token's address is zero already).
-        match self.native {
-            true => Err(Error::NativeUnavailable),
-            false => Ok(()),
-        }
-    }
-
     /// The contracts to create, in order.
     pub(crate) fn created(&self) -> Vec<Contract> {
-        let token = self.token.is_none().then_some(Contract::Token);
-        let others = [Contract::Extension, Contract::Hub];
+        let wants_token = !self.native && self.token.is_none();
+        let token = wants_token.then_some(Contract::Token);
+        let others = [Contract::Extension, Contract::Boost, Contract::Hub];
         let registries = Contract::REGISTRIES;
         token.into_iter().chain(others).chain(registries).collect()
     }
@@ -81,18 +71,28 @@ impl Options {
             Contract::Token => {
                 with_arguments(&Rlc::BYTECODE, &Rlc::constructorCall { holder: deployer })
             }
+            Contract::Extension if self.native => HubExtensionNative::BYTECODE.clone(),
             Contract::Extension => HubExtension::BYTECODE.clone(),
-            Contract::Hub => {
-                let ends = Hub::constructorCall {
-                    extension_: at.extension,
-                    owner_: deployer,
-                };
-                with_arguments(&Hub::BYTECODE, &ends)
-            }
+            Contract::Boost => Boost::BYTECODE.clone(),
+            Contract::Hub => self.hub_init_code(deployer, at),
             Contract::AppRegistry => AppRegistry::BYTECODE.clone(),
             Contract::DatasetRegistry => DatasetRegistry::BYTECODE.clone(),
             Contract::WorkerpoolRegistry => WorkerpoolRegistry::BYTECODE.clone(),
         }
+    }
+
+    /// Both hubs are constructed alike.
+    fn hub_init_code(&self, deployer: Address, at: &Deployment) -> Bytes {
+        let arguments = Hub::constructorCall {
+            extension_: at.extension,
+            boost_: at.boost,
+            owner_: deployer,
+        };
+        let code = match self.native {
+            true => &HubNative::BYTECODE,
+            false => &Hub::BYTECODE,
+        };
+        with_arguments(code, &arguments)
     }
 
     /// The category of this number.
@@ -129,6 +129,9 @@ pub struct Deployment {
     pub hub: Address,
     /// The code that runs inside the hub for its cold functions; nobody calls it directly.
     pub extension: Address,
+    /// The same for its functions of PoCo Boost.
+    #[serde(default)]
+    pub boost: Address,
     /// RLC; zero in native mode.
     pub token: Address,
     /// Registry of apps.
@@ -153,6 +156,7 @@ impl Deployment {
         match contract {
             Contract::Token => self.token,
             Contract::Extension => self.extension,
+            Contract::Boost => self.boost,
             Contract::Hub => self.hub,
             Contract::AppRegistry => self.app_registry,
             Contract::DatasetRegistry => self.dataset_registry,
@@ -164,6 +168,7 @@ impl Deployment {
         let place = match contract {
             Contract::Token => &mut self.token,
             Contract::Extension => &mut self.extension,
+            Contract::Boost => &mut self.boost,
             Contract::Hub => &mut self.hub,
             Contract::AppRegistry => &mut self.app_registry,
             Contract::DatasetRegistry => &mut self.dataset_registry,

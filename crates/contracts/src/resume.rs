@@ -101,7 +101,6 @@ pub async fn deploy_resumable(
     journal: &Path,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
-    options.check()?;
     let deployer = signer.address();
     let chain_id = asked("name its chain", provider.get_chain_id().await)?;
     let purpose = Purpose::new(chain_id, genesis(provider).await?, deployer, options);

@@ -11,6 +11,8 @@ pub enum Contract {
     Token,
     /// The code of the hub's cold functions.
     Extension,
+    /// The code of the hub's functions of PoCo Boost.
+    Boost,
     /// The hub.
     Hub,
     /// Registry of apps.
@@ -35,6 +37,7 @@ impl fmt::Display for Contract {
         f.write_str(match self {
             Self::Token => "token",
             Self::Extension => "extension",
+            Self::Boost => "Boost extension",
             Self::Hub => "hub",
             Self::AppRegistry => "app registry",
             Self::DatasetRegistry => "dataset registry",

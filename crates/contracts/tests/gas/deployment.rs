@@ -24,7 +24,7 @@ fn ours() -> Vec<official::Bill> {
     let send = |step: contracts::Step| {
         let result = chain.transact(deployer, step.to.into(), step.data);
         assert!(result.is_success(), "{}: {result:?}", step.name);
-        (step.name.to_owned(), result.gas().tx_gas_used())
+        (step.name.to_string(), result.gas().tx_gas_used())
     };
     plan.steps.into_iter().map(send).collect()
 }

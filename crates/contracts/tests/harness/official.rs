@@ -109,6 +109,7 @@ pub(crate) fn deployed_and_billed(
     let deployment = Deployment {
         hub,
         extension: Address::ZERO,
+        boost: Address::ZERO,
         token,
         app_registry,
         dataset_registry,

@@ -3,7 +3,7 @@ use alloy::network::EthereumWallet;
 use alloy::primitives::{Address, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::transports::http::reqwest::Url;
-use contracts::{AppRegistry, Category, Deployment, Error, Hub, Options, Plan, Rlc};
+use contracts::{AppRegistry, Category, Deployment, Error, Hub, HubNative, Options, Plan, Rlc};
 
 use crate::stage::key;
 
@@ -21,7 +21,12 @@ async fn node() -> (DynProvider, Address) {
 }
 
 fn open() -> devchain::Node {
-    devchain::Node::open(devchain::Config::default()).unwrap()
+    let coins = U256::from(10).pow(U256::from(18));
+    let config = devchain::Config {
+        alloc: [(key(1).address(), coins)].into_iter().collect(),
+        ..devchain::Config::default()
+    };
+    devchain::Node::open(config).unwrap()
 }
 
 /// Serves until the test ends.
@@ -120,19 +125,24 @@ async fn a_node_that_is_not_there_is_named() {
     assert!(matches!(refused, Error::Rpc { .. }), "{refused}");
 }
 
-#[tokio::test]
-async fn native_mode_is_refused_before_anything_is_asked() {
-    install_tls();
-    let url = "http://127.0.0.1:9".parse().unwrap();
-    let provider = ProviderBuilder::new().connect_http(url).erased();
-    let native = Options {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_native_hub_has_no_token_and_holds_coins() {
+    let (provider, deployer) = node().await;
+    let options = Options {
         native: true,
         ..Options::default()
     };
-    let refused = contracts::deploy(&provider, Address::ZERO, &native)
+    let at = contracts::deploy(&provider, deployer, &options)
         .await
-        .unwrap_err();
-    assert!(matches!(refused, Error::NativeUnavailable), "{refused}");
+        .unwrap();
+    assert_eq!(at.token, Address::ZERO);
+    let hub = HubNative::new(at.hub, &provider);
+    assert_eq!(hub.token().call().await.unwrap(), Address::ZERO);
+    let deposit = hub.deposit().value(U256::from(5_000_000_001_u64));
+    let sent = deposit.from(deployer).send().await.unwrap();
+    assert!(sent.get_receipt().await.unwrap().status());
+    let account = hub.viewAccount(deployer).call().await.unwrap();
+    assert_eq!(account.stake, U256::from(5));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,9 @@
 )]
 
 mod bag;
+mod boost;
+mod boost_matching;
+mod boost_twin;
 mod consensus;
 mod deadlines;
 mod deploy;

@@ -3,7 +3,9 @@
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use alloy::{
+    network::TransactionBuilder as _,
     providers::{DynProvider, Provider as _},
+    rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -20,7 +22,7 @@ use tokio::process::Command;
 use crate::person::{Said, program};
 
 /// Transactions of a deployment with a token of its own.
-const STEPS: u64 = 18;
+const STEPS: u64 = 19;
 /// The supply of test RLC, in nRLC.
 const SUPPLY: u64 = 87_000_000_000_000_000;
 /// Between two looks at the journal.
@@ -175,9 +177,9 @@ async fn contracts_on_a_foreign_node() {
     let provider = anvil.provider().unwrap();
     let deployer = Deployer::new(anvil.key(0).unwrap(), anvil.http_url()).unwrap();
     let said = deployer.said(&["--json"]).await.unwrap().success().unwrap();
-    said.expect("[1/18] create the token: 0x").unwrap();
-    said.expect("[18/18] create category 4: 0x").unwrap();
-    said.expect("18 transactions, ").unwrap();
+    said.expect("[1/19] create the token: 0x").unwrap();
+    said.expect("[19/19] create category 4: 0x").unwrap();
+    said.expect("19 transactions, ").unwrap();
     let at = addresses(&said).unwrap();
     deployer.check(&provider, &at).await.unwrap();
 
@@ -185,7 +187,7 @@ async fn contracts_on_a_foreign_node() {
     assert_eq!((again.stdout, again.stderr.as_str()), (said.stdout, ""));
     let table = deployer.said(&[]).await.unwrap().success().unwrap();
     table
-        .expect("[18/18] create category 4: done before")
+        .expect("[19/19] create category 4: done before")
         .unwrap();
     table.expect("nothing was sent").unwrap();
     let hub = at["hub"].as_str().unwrap();
@@ -252,13 +254,37 @@ async fn contracts_need_gas_and_a_real_token() {
     let wrong = deployer.said(&["--raw", "--token", &nobody]).await.unwrap();
     let wrong = wrong.raw_failure().unwrap();
     assert_eq!(wrong["error"]["name"], "ValidationError", "{wrong}");
-    let native = deployer.said(&["--raw", "--native"]).await.unwrap();
-    let native = native.raw_failure().unwrap();
-    assert_eq!(
-        native["error"]["message"],
-        "native mode is not available yet"
-    );
     assert_eq!(deployer.sent(31_337), 0);
+}
+
+#[tokio::test]
+async fn contracts_for_the_coin_of_the_chain() {
+    need!(poco::fetch());
+    let anvil = Anvil::start(poco::Options::default()).unwrap();
+    let provider = anvil.provider().unwrap();
+    let deployer = Deployer::new(anvil.key(0).unwrap(), anvil.http_url()).unwrap();
+    let native = ["--json", "--native"];
+    let said = deployer.said(&native).await.unwrap().success().unwrap();
+    let at = addresses(&said).unwrap();
+    assert!(at["token"].is_null(), "{at}");
+    let hub = Hub::new(at["hub"].as_str().unwrap().parse().unwrap(), &provider);
+    assert_eq!(hub.token().call().await.unwrap(), Address::ZERO);
+    assert_eq!(hub.owner().call().await.unwrap(), deployer.key.address());
+    assert_eq!(hub.countCategory().call().await.unwrap(), U256::from(5));
+    let coins = TransactionRequest::default()
+        .with_from(deployer.key.address())
+        .with_to(*hub.address())
+        .with_value(U256::from(7_000_000_000_u64));
+    let sent = provider.send_transaction(coins).await.unwrap();
+    assert!(sent.get_receipt().await.unwrap().status());
+    let account = hub
+        .viewAccount(deployer.key.address())
+        .call()
+        .await
+        .unwrap();
+    assert_eq!(account.stake, U256::from(7));
+    let again = deployer.said(&native).await.unwrap().success().unwrap();
+    assert_eq!(addresses(&again).unwrap(), at);
 }
 
 /// Blocks come each second, so it is killed while its transactions wait.
@@ -277,7 +303,7 @@ async fn contracts_are_deployed_once_whenever_it_is_killed() {
     }
     // its last transaction waits, and nobody knows whose it is
     std::fs::remove_file(deployer.journal(31_337)).unwrap();
-    for steps in [5, 7, 9, 12, 15, 18] {
+    for steps in [5, 7, 9, 12, 15, 19] {
         deployer.kill_at(steps, 31_337).await.unwrap();
     }
     let at = deployer.json().await.unwrap();

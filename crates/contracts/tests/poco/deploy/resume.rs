@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// The steps of the deployment under test.
-const STEPS: u64 = 18;
+const STEPS: u64 = 19;
 /// The supply of test RLC, in nRLC.
 const SUPPLY: u64 = 87_000_000_000_000_000;
 
@@ -156,8 +156,8 @@ async fn a_deployment_is_complete_and_a_second_run_sends_nothing() {
     let planned = Plan::new(place.signer.address(), 0, &place.options);
     assert_eq!(first.deployment, planned.deployment);
     let last = Progress::Done {
-        number: 18,
-        total: 18,
+        number: 19,
+        total: 19,
         step: StepName::CreateCategory(4),
         spent: None,
     };
@@ -209,7 +209,7 @@ async fn a_lost_journal_is_made_up_for_by_the_chain() {
         assert_eq!(place.nonce().await, STEPS, "after {questions}");
         place.check(&outcome.deployment).await;
         if is_over {
-            assert_eq!(place.told[0], Progress::Found { contracts: 6 });
+            assert_eq!(place.told[0], Progress::Found { contracts: 7 });
             assert!(place.journal().exists());
             break;
         }

@@ -196,7 +196,6 @@ fn class(error: &Error) -> &'static str {
     match error {
         error if error.is_unreachable() => "NetworkError",
         Error::Rpc { .. } | Error::Answer { .. } => "Web3ProviderCallError",
-        Error::NativeUnavailable => "ConfigurationError",
         Error::Funds { .. } => "InsufficientFundsError",
         Error::TokenMissing(_) | Error::NotToken(_) => "ValidationError",
         Error::JournalMismatch { .. } | Error::JournalFormat { .. } | Error::JournalFile { .. } => {
@@ -209,7 +208,6 @@ fn class(error: &Error) -> &'static str {
 fn hint(error: &Error) -> String {
     let words = match error {
         error if error.is_unreachable() => RPC_HINT,
-        Error::NativeUnavailable => "leave --native out: the hub then holds RLC tokens",
         Error::Funds {
             deployer,
             balance,
