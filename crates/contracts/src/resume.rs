@@ -357,8 +357,9 @@ impl Run<'_> {
         prices: Prices,
     ) -> Result<(), Error> {
         let gas = match self.estimate(step).await {
-            // done since we looked, by another process with this key: waiting ends at once
-            Err(Error::Refused { .. }) if self.is_used(nonce).await? => return Ok(()),
+            // done since we looked, or about to be, by another process with this key: some nodes
+            // estimate on top of what waits
+            Err(Error::Refused { .. }) if self.is_taken(nonce).await? => return Ok(()),
             gas => gas?,
         };
         let gas = gas + gas * GAS_MARGIN_PERCENT / 100;
@@ -382,6 +383,12 @@ impl Run<'_> {
             Err(error) if !self.is_with_node(hash, nonce).await => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the node has a transaction with this nonce, mined or not.
+    async fn is_taken(&self, nonce: u64) -> Result<bool, Error> {
+        let count = self.provider.get_transaction_count(self.deployer).pending();
+        Ok(asked("count transactions", count.await)? > nonce)
     }
 
     /// Whether a transaction with this nonce is mined.

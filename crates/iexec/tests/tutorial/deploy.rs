@@ -11,8 +11,8 @@ use alloy::{
 use anyhow::{Context as _, Result, ensure};
 use contracts::{AppRegistry, Hub, Rlc};
 use iexec_tests::{
-    need,
     poco::{self, Anvil},
+    tools::need,
 };
 use protocol::{Address, U256};
 use serde_json::Value;

@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let client = context.client(Some("local")).await?;
     let gift = account::give(&client.actor(faucet), to, nrlc, wei).await?;
     let raw = json!({
-        "address": to,
+        "address": to.to_checksum(None),
         "rlc": nrlc.to_string(),
         "gas": wei.to_string(),
         "txHashes": gift.map(|receipt| receipt.tx),
