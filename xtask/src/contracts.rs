@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 mod analyse;
+mod fuzz;
 mod gas;
 
 /// Runs `contracts` (writes the artifacts), `contracts --check` (fails when they are stale) or one
@@ -20,7 +21,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["gas"] => gas::run(false),
         ["gas", "--check"] => gas::run(true),
         ["analyse"] => analyse::run(),
-        _ => bail!("usage: cargo xtask contracts [--check | gas [--check] | analyse]"),
+        ["fuzz", ref wish @ ..] => fuzz::run(wish),
+        _ => bail!("usage: cargo xtask contracts [--check | gas [--check] | analyse | fuzz …]"),
     }
 }
 

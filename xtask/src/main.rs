@@ -12,6 +12,7 @@ const USAGE: &str = "usage: cargo xtask <chore>
   tidy                  sizes of files, functions and lines; licences of dependencies
   contracts [--check]   compile the contracts; --check: compare with the committed artifacts
   contracts gas [--check]   measure contracts/gas.md; --check: fail when a row costs more
+  contracts fuzz [--minutes N] [--seed S]   random lives on ours and on the official ones, compared
   contracts analyse     run Slither; contracts/slither.txt says which findings stay, and why";
 
 fn main() -> anyhow::Result<()> {

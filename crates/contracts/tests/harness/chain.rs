@@ -1,23 +1,31 @@
-//! A machine that runs the contracts without a node around it.
-use alloy::primitives::{Address, B256, Bytes, Log, TxKind, U256, keccak256};
+//! A machine and what is asked of it in terms of the contracts.
+use std::ops::{Deref, DerefMut};
+
+use alloy::primitives::{Address, B256, Bytes, Log, TxKind};
 use alloy::sol_types::{Panic, Revert, SolCall, SolError, SolEvent, SolEventInterface};
 use contracts::Hub;
-use revm::bytecode::Bytecode;
-use revm::context::result::{ExecutionResult, Output};
-use revm::context::{Context, TxEnv};
-use revm::database::{CacheDB, EmptyDB};
-use revm::handler::MainnetContext;
-use revm::state::AccountInfo;
-use revm::{ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext, MainnetEvm};
+use machine::Machine;
+pub(crate) use machine::Tx;
+use revm::context::result::{ExecutionResult, Output, ResultAndState};
 
-/// As much as a transaction may burn in these tests.
-const GAS: u64 = 30_000_000;
 /// When the chain begins, in seconds.
 pub(crate) const GENESIS: u64 = 1_700_000_000;
 pub(crate) const CHAIN_ID: u64 = 31_337;
 
-pub(crate) struct Chain {
-    evm: MainnetEvm<MainnetContext<CacheDB<EmptyDB>>>,
+pub(crate) struct Chain(Machine);
+
+impl Deref for Chain {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.0
+    }
+}
+
+impl DerefMut for Chain {
+    fn deref_mut(&mut self) -> &mut Machine {
+        &mut self.0
+    }
 }
 
 /// A transaction that succeeded.
@@ -52,51 +60,7 @@ fn name(event: &Hub::HubEvents) -> String {
 
 impl Chain {
     pub(crate) fn new() -> Self {
-        let context = Context::mainnet()
-            .with_db(CacheDB::<EmptyDB>::default())
-            .modify_cfg_chained(|cfg| {
-                cfg.chain_id = CHAIN_ID;
-                cfg.disable_nonce_check = true;
-                cfg.tx_gas_limit_cap = Some(u64::MAX);
-            })
-            .modify_block_chained(|block| {
-                block.timestamp = U256::from(GENESIS);
-                block.gas_limit = GAS;
-            });
-        Self {
-            evm: context.build_mainnet(),
-        }
-    }
-
-    pub(crate) fn now(&self) -> u64 {
-        self.evm.ctx.block.timestamp.to()
-    }
-
-    pub(crate) fn wait(&mut self, seconds: u64) {
-        self.evm.ctx.block.timestamp += U256::from(seconds);
-    }
-
-    /// Puts a contract with this code at an address.
-    pub(crate) fn put_code(&mut self, address: Address, code: Bytes) {
-        let info = AccountInfo {
-            code_hash: keccak256(&code),
-            code: Some(Bytecode::new_raw(code)),
-            ..AccountInfo::default()
-        };
-        self.evm
-            .ctx
-            .journaled_state
-            .database
-            .insert_account_info(address, info);
-    }
-
-    pub(crate) fn code(&mut self, address: Address) -> Bytes {
-        let info = revm::Database::basic(&mut self.evm.ctx.journaled_state.database, address);
-        let code_hash = info.unwrap().unwrap().code_hash;
-        let database = &mut self.evm.ctx.journaled_state.database;
-        revm::Database::code_by_hash(database, code_hash)
-            .unwrap()
-            .original_bytes()
+        Self(Machine::new(CHAIN_ID, GENESIS))
     }
 
     /// Sends a transaction. An error is the message, `panic 0x…`, nothing for a silent revert,
@@ -140,8 +104,7 @@ impl Chain {
     }
 
     pub(crate) fn read<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
-        let tx = transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into());
-        let result = self.evm.transact(tx).unwrap().result;
+        let result = self.ask(to, call.abi_encode().into());
         assert!(
             result.is_success(),
             "{} failed: {}",
@@ -149,6 +112,22 @@ impl Chain {
             reason(&result)
         );
         C::abi_decode_returns(result.output().unwrap()).unwrap()
+    }
+
+    /// What a call answers; nothing of it stays.
+    pub(crate) fn ask(&mut self, to: Address, data: Bytes) -> ExecutionResult {
+        let tx = Tx {
+            from: Address::ZERO,
+            to,
+            value: Default::default(),
+            data,
+        };
+        self.0.try_out(&tx).unwrap().result
+    }
+
+    /// Runs a transaction of which nothing stays unless what it did is given to `keep`.
+    pub(crate) fn try_out(&mut self, tx: &Tx) -> ResultAndState {
+        self.0.try_out(tx).unwrap()
     }
 
     pub(crate) fn create(&mut self, from: Address, code: Bytes) -> Receipt<Address> {
@@ -166,27 +145,19 @@ impl Chain {
     }
 
     pub(crate) fn transact(&mut self, from: Address, to: TxKind, data: Bytes) -> ExecutionResult {
-        self.evm
-            .transact_commit(transaction(from, to, data))
-            .unwrap()
-    }
-}
-
-fn transaction(from: Address, kind: TxKind, data: Bytes) -> TxEnv {
-    TxEnv {
-        caller: from,
-        kind,
-        data,
-        gas_limit: GAS,
-        chain_id: Some(CHAIN_ID),
-        ..TxEnv::default()
+        self.0.transact(from, to, data).unwrap()
     }
 }
 
 fn reason(result: &ExecutionResult) -> String {
-    let ExecutionResult::Revert { output, .. } = result else {
-        return format!("{result:?}");
-    };
+    match result {
+        ExecutionResult::Revert { output, .. } => reason_of(output),
+        _ => format!("{result:?}"),
+    }
+}
+
+/// What a contract said when it refused.
+pub(crate) fn reason_of(output: &Bytes) -> String {
     if let Ok(revert) = Revert::abi_decode(output) {
         return revert.reason;
     }

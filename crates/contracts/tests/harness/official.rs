@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use alloy::json_abi::JsonAbi;
 use alloy::primitives::{Address, Bytes, FixedBytes, U256, hex};
 use alloy::sol_types::{SolCall, SolConstructor};
-use contracts::{AppRegistry, CATEGORIES, Deployment, Hub};
+use contracts::{AppRegistry, CATEGORIES, Deployment, Hub, Rlc};
 
 use super::chain::Chain;
 
@@ -20,13 +20,13 @@ alloy::sol! {
     function init();
 }
 
-const FACETS: [&str; 13] = [
+/// All but the escrow, which depends on what the hub holds.
+const FACETS: [&str; 12] = [
     "AccessorsABILegacy",
     "CategoryManager",
     "ConfigurationExtra",
     "Configuration",
     "ERC20",
-    "EscrowToken",
     "OrderManagement",
     "Poco1",
     "Poco2",
@@ -38,6 +38,8 @@ const FACETS: [&str; 13] = [
 /// Where calls without and with unknown selectors go.
 const RECEIVE: FixedBytes<4> = FixedBytes([0; 4]);
 const FALLBACK: FixedBytes<4> = FixedBytes([0xff; 4]);
+/// How many transactions a deployment may have before it is certainly not followed any more.
+const NONCES_MAX: u64 = 64;
 
 /// What all transactions that create nothing are billed as.
 const CONFIGURATION: &str = "configuration";
@@ -85,6 +87,8 @@ struct Official<'a> {
     package: &'a Path,
     deployer: Address,
     bills: Vec<Bill>,
+    /// Who creates what only the hub needs.
+    helper: Address,
 }
 
 pub(crate) fn deployed(chain: &mut Chain, deployer: Address, package: &Path) -> Deployment {
@@ -101,9 +105,10 @@ pub(crate) fn deployed_and_billed(
         package,
         deployer,
         bills: Vec::new(),
+        helper: deployer,
     };
     let token = official.token();
-    let hub = official.diamond();
+    let hub = official.diamond("EscrowToken");
     let [app_registry, dataset_registry, workerpool_registry] =
         ["app", "dataset", "workerpool"].map(|kind| official.registry(kind));
     let deployment = Deployment {
@@ -119,7 +124,86 @@ pub(crate) fn deployed_and_billed(
     (deployment, official.bills)
 }
 
+/// Creates the official contracts, not configured, exactly where somebody else's deployment by
+/// `deployer` has its own; `helper` creates what nobody calls. With equal addresses everything that
+/// follows from them, hashes and signatures included, is equal too.
+pub(crate) fn placed(
+    chain: &mut Chain,
+    [deployer, helper]: [Address; 2],
+    package: &Path,
+    at: &Deployment,
+) {
+    let mut official = Official {
+        chain,
+        package,
+        deployer,
+        bills: Vec::new(),
+        helper,
+    };
+    let last = [at.hub, at.workerpool_registry, at.dataset_registry];
+    for nonce in 0..NONCES_MAX {
+        let created = official.put(deployer.create(nonce), at);
+        let next = deployer.create(nonce);
+        assert!(
+            created.is_none_or(|created| created == next),
+            "missed nonce {nonce}"
+        );
+    }
+    assert!(
+        last.iter()
+            .all(|address| !official.chain.code(*address).is_empty())
+    );
+}
+
+/// The three official registries of `deployer`, in the order app, dataset, workerpool.
+pub(crate) fn registries(chain: &mut Chain, deployer: Address, package: &Path) -> [Address; 3] {
+    let mut official = Official {
+        chain,
+        package,
+        deployer,
+        bills: Vec::new(),
+        helper: deployer,
+    };
+    ["app", "dataset", "workerpool"].map(|kind| official.create_registry(kind))
+}
+
 impl Official<'_> {
+    /// Puts whatever belongs at `address` there, or uses up the nonce.
+    fn put(&mut self, address: Address, at: &Deployment) -> Option<Address> {
+        if address == at.token {
+            return Some(self.our_token());
+        }
+        if address == at.hub {
+            let escrow = if at.token.is_zero() {
+                "EscrowNative"
+            } else {
+                "EscrowToken"
+            };
+            return Some(self.diamond(escrow));
+        }
+        let kinds = [
+            (at.app_registry, "app"),
+            (at.dataset_registry, "dataset"),
+            (at.workerpool_registry, "workerpool"),
+        ];
+        let kind = kinds.into_iter().find(|(place, _)| *place == address);
+        if kind.is_none() {
+            let nobody = Address::repeat_byte(0xee);
+            self.chain
+                .transact(self.deployer, nobody.into(), Bytes::new());
+        }
+        kind.map(|(_, kind)| self.create_registry(kind))
+    }
+
+    /// Ours in both worlds: what is compared is the hub.
+    fn our_token(&mut self) -> Address {
+        let arguments = Rlc::constructorCall {
+            holder: self.deployer,
+        };
+        let code = [Rlc::BYTECODE.as_ref(), &arguments.abi_encode()].concat();
+        self.chain.create(self.deployer, code.into()).value
+    }
+
     /// The test RLC gives its whole supply to whoever creates it.
     fn token(&mut self) -> Address {
         let token = self.published("RLC");
@@ -127,7 +211,7 @@ impl Official<'_> {
     }
 
     /// Links the library of order hashes into the facets that need it and joins all of them.
-    fn diamond(&mut self) -> Address {
+    fn diamond(&mut self, escrow: &str) -> Address {
         let library = self.compiled("libs/IexecLibOrders_v5.sol/IexecLibOrders_v5");
         let library = self.create("IexecLibOrders_v5", &library.code, Address::ZERO);
         let mut known = BTreeSet::new();
@@ -136,8 +220,8 @@ impl Official<'_> {
             let facet = self.published(name);
             cuts.push(self.cut(name, &facet, library, &mut known));
         }
-        for name in FACETS {
-            let name = format!("Iexec{name}Facet");
+        let names = FACETS.into_iter().chain([escrow]);
+        for name in names.map(|name| format!("Iexec{name}Facet")) {
             let facet = self.compiled(&format!("facets/{name}.sol/{name}"));
             cuts.push(self.cut(&name, &facet, library, &mut known));
         }
@@ -153,7 +237,7 @@ impl Official<'_> {
         };
         let diamond = self.compiled("Diamond.sol/Diamond");
         let code = diamond.code + &hex::encode(call.abi_encode());
-        self.create("Diamond, with all facets", &code, library)
+        self.create_by(self.deployer, "Diamond, with all facets", &code, library)
     }
 
     fn cut(
@@ -174,10 +258,14 @@ impl Official<'_> {
         }
     }
 
-    fn registry(&mut self, kind: &str) -> Address {
+    fn create_registry(&mut self, kind: &str) -> Address {
         let name = format!("{}{}Registry", kind[..1].to_uppercase(), &kind[1..]);
         let compiled = self.compiled(&format!("registries/{kind}s/{name}.sol/{name}"));
-        let registry = self.create(&name, &compiled.code, Address::ZERO);
+        self.create_by(self.deployer, &name, &compiled.code, Address::ZERO)
+    }
+
+    fn registry(&mut self, kind: &str) -> Address {
+        let registry = self.create_registry(kind);
         let call = AppRegistry::initializeCall {
             _previous: Address::ZERO,
         };
@@ -224,8 +312,12 @@ impl Official<'_> {
     }
 
     fn create(&mut self, name: &str, code: &str, library: Address) -> Address {
+        self.create_by(self.helper, name, code, library)
+    }
+
+    fn create_by(&mut self, creator: Address, name: &str, code: &str, library: Address) -> Address {
         let code: Bytes = linked(code, library).parse().unwrap();
-        let receipt = self.chain.create(self.deployer, code);
+        let receipt = self.chain.create(creator, code);
         self.bills.push((name.to_owned(), receipt.gas));
         receipt.value
     }

@@ -174,10 +174,13 @@ fn a_bag_is_refused_whole() {
     assert_eq!(stage.chain.refuse(worker, hub, &good), "", "one has begun");
 }
 
+/// What makes orders of another kind.
+type Change = fn(Orders) -> Orders;
+
 #[test]
 fn a_bag_is_for_plain_tasks_in_time() {
     let callback = Address::repeat_byte(0xca);
-    let kinds: [(&str, fn(Orders) -> Orders); 3] = [
+    let kinds: [(&str, Change); 3] = [
         ("trust", |orders| orders.with_trust(U256::from(2))),
         ("an enclave", |orders| orders.with_tag(1)),
         ("a callback", |orders| {

@@ -23,6 +23,5 @@ mod packing;
 mod records;
 mod registries;
 mod signatures;
-mod twin;
 
 use harness::{chain, official, orders, stage};
