@@ -1,10 +1,12 @@
 //! Measurements, each beside what it is compared to, in one run on one machine: machines differ,
 //! ratios less so.
 //!
-//! `cargo build --release -p iexec -p iexec-bench && target/release/iexec-bench`
+//! `cargo build --release -p iexec -p iexec-bench && target/release/iexec-bench [start|task|cli]`
 
 use std::process::ExitCode;
 
+mod cli;
+mod command;
 mod start;
 mod stats;
 mod task;
@@ -20,7 +22,11 @@ fn main() -> ExitCode {
             .map_or(2, |dir| engine::run_bundle_main(dir.as_ref()));
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
-    match run() {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if words.first().is_some_and(|word| word == command::PARENT) {
+        return command::measure(words.into_iter().skip(1));
+    }
+    match run(words.first().and_then(|word| word.to_str())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             stats::say(&format!("failed: {error:?}"));
@@ -29,12 +35,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+/// All measurements, or those of one kind.
+fn run(only: Option<&str>) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     if cfg!(debug_assertions) {
         stats::say("note: this is a debug build; measure with --release");
     }
-    start::measure()?;
+    let is_wanted = |kind| only.is_none_or(|only| only == kind);
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(task::measure())
+    if is_wanted("start") {
+        start::measure()?;
+    }
+    if is_wanted("task") {
+        runtime.block_on(task::measure())?;
+    }
+    if is_wanted("cli") {
+        runtime.block_on(cli::measure())?;
+    }
+    Ok(())
 }

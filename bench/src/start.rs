@@ -53,7 +53,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
 }
 
 /// The `iexec` built together with this program.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("iexec");
     let build = "cargo build --release --package iexec --package iexec-bench";
     ensure!(

@@ -68,7 +68,8 @@ async fn tasks(network: &Network) -> anyhow::Result<Vec<Duration>> {
     Ok(times.split_off(1))
 }
 
-async fn deploy(cast: &Cast, checksum: B256) -> anyhow::Result<Address> {
+/// An app of the demo's image.
+pub(crate) async fn deploy(cast: &Cast, checksum: B256) -> anyhow::Result<Address> {
     let app = NewAsset::App {
         owner: cast.developer.address(),
         name: "bench".into(),
