@@ -12,7 +12,7 @@ use protocol::{
 };
 
 use crate::{
-    Asset, Error, Hub, Receipt, Sender, Wallet,
+    Asset, Error, Hub, Policy, Receipt, Sender, Wallet,
     abi::{self, Hub as Abi, Registry, Token},
     convert,
 };
@@ -187,7 +187,12 @@ pub struct Actor {
 impl Actor {
     /// `wallet` acting on `hub`.
     pub fn new(hub: Hub, wallet: Wallet) -> Self {
-        let sender = Sender::new(&hub, wallet);
+        Self::with_policy(hub, wallet, Policy::default())
+    }
+
+    /// The same, pricing and confirming transactions as the wallet's owner says.
+    pub fn with_policy(hub: Hub, wallet: Wallet, policy: Policy) -> Self {
+        let sender = Sender::new(&hub, wallet, policy);
         Self { hub, sender }
     }
 

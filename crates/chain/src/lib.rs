@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod heads;
 mod hub;
+mod policy;
 mod sender;
 mod wallet;
 
@@ -21,5 +22,6 @@ pub use connect::{NONCE_HEADER, NONCE_MANAGED, connect};
 pub use error::Error;
 pub use events::{Batch, Events, HubEvent, Located};
 pub use hub::{Account, AppInfo, Asset, DatasetInfo, Hub, WorkerpoolInfo};
+pub use policy::Policy;
 pub use sender::{Receipt, Sender};
 pub use wallet::{Wallet, authorize, recover_message_hash};

@@ -14,7 +14,7 @@ use alloy::{
 };
 use tokio::sync::{Mutex, watch};
 
-use crate::{Error, Hub, Wallet};
+use crate::{Error, Hub, Policy, Wallet};
 
 /// How long to wait for a receipt before saying so: minutes on a busy chain are possible, longer
 /// means that somebody has to look.
@@ -44,6 +44,7 @@ struct Inner {
     heads: watch::Receiver<u64>,
     chain_id: u64,
     wallet: Wallet,
+    policy: Policy,
     next_nonce: Mutex<Option<u64>>,
 }
 
@@ -67,12 +68,13 @@ struct Fees {
 
 impl Sender {
     /// A queue for `wallet` on the chain of `hub`.
-    pub fn new(hub: &Hub, wallet: Wallet) -> Self {
+    pub fn new(hub: &Hub, wallet: Wallet, policy: Policy) -> Self {
         Self(Arc::new(Inner {
             provider: hub.provider().clone(),
             heads: hub.heads(),
             chain_id: hub.chain_id(),
             wallet,
+            policy,
             next_nonce: Mutex::new(None),
         }))
     }
@@ -82,7 +84,7 @@ impl Sender {
         &self.0.wallet
     }
 
-    /// Sends one call and waits until it is mined.
+    /// Sends one call and waits until it is mined and has the confirmations asked for.
     ///
     /// # Errors
     /// [`Error::Reverted`] when the contract refuses, before or after mining;
@@ -100,10 +102,11 @@ impl Sender {
             .with_value(value)
             .with_input(data);
         let (gas, fees) = tokio::try_join!(self.estimate(what, &request), self.fees())?;
-        let request = priced(
-            request.with_gas_limit(gas).with_chain_id(self.0.chain_id),
-            &fees,
-        );
+        let request = request.with_gas_limit(gas).with_chain_id(self.0.chain_id);
+        let request = match self.0.policy.gas_price {
+            Some(price) => request.with_gas_price(price),
+            None => priced(request, &fees),
+        };
         let tx = self.submit(what, &request).await?;
         let receipt = self.wait(what, tx).await?;
         if receipt.status() {
@@ -190,7 +193,9 @@ impl Sender {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(RECEIPT_WAIT_S);
         loop {
             heads.mark_unchanged();
-            if let Ok(Some(receipt)) = self.0.provider.get_transaction_receipt(tx).await {
+            if let Ok(Some(receipt)) = self.0.provider.get_transaction_receipt(tx).await
+                && self.is_confirmed(&receipt, &heads)
+            {
                 return Ok(receipt);
             }
             let check = tokio::time::sleep(Duration::from_millis(RECEIPT_CHECK_MS));
@@ -202,6 +207,16 @@ impl Sender {
                 }
             }
         }
+    }
+
+    /// The receipt is read again at each head: a reorg may have taken the transaction back.
+    fn is_confirmed(&self, receipt: &TransactionReceipt, heads: &watch::Receiver<u64>) -> bool {
+        let target = self
+            .0
+            .policy
+            .confirmed_at(receipt.block_number.unwrap_or_default());
+        // the first confirmation is the receipt itself, which may come before the head is pushed
+        receipt.block_number == Some(target) || *heads.borrow() >= target
     }
 
     /// A mined transaction failed: asks the node why by calling it again.
