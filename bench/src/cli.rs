@@ -83,22 +83,19 @@ impl Scene {
                 None
             }
         };
-        let create = [
-            "wallet",
-            "create",
-            "--unencrypted",
-            "--force",
-            "--keystoredir",
-            "new",
+        let locked = ["wallet", "create", "--password", "word", "--force"];
+        let plain = ["wallet", "create", "--unencrypted", "--force"];
+        let new = ["--keystoredir", "new", "--raw"];
+        let lines: [(&str, &[&str]); 5] = [
+            ("app show", &["app", "show", &self.app, "--raw"]),
+            ("wallet create", &[&plain[..], &new].concat()),
+            // scrypt as the keystore format wants it takes 128 MiB, whoever computes it
+            ("wallet create, encrypted", &[&locked[..], &new].concat()),
+            ("order sign", &["order", "sign", "--app", "--raw"]),
+            ("task show", &["task", "show", &self.task, "--raw"]),
         ];
-        let lines: [&[&str]; 4] = [
-            &["app", "show", &self.app, "--raw"],
-            &[&create[..], &["--raw"]].concat(),
-            &["order", "sign", "--app", "--raw"],
-            &["task", "show", &self.task, "--raw"],
-        ];
-        for words in lines {
-            compare(&ours, official.as_ref(), words)?;
+        for (name, words) in lines {
+            compare(name, &ours, official.as_ref(), words)?;
         }
         Ok(())
     }
@@ -141,8 +138,12 @@ fn write_project(folder: &Path, info: &Info, app: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(ours: &Program, official: Option<&Program>, words: &[&str]) -> anyhow::Result<()> {
-    let name = words.get(..2).unwrap_or(words).join(" ");
+fn compare(
+    name: &str,
+    ours: &Program,
+    official: Option<&Program>,
+    words: &[&str],
+) -> anyhow::Result<()> {
     let yardstick = official
         .map(|program| spent(program, words, OFFICIAL_RUNS))
         .transpose()?;

@@ -20,7 +20,7 @@ pub(crate) fn say(text: &str) {
 /// A duration in milliseconds, and how it relates to a yardstick.
 pub(crate) fn line(name: &str, time: Duration, yardstick: Option<Duration>) {
     let ratio = yardstick.map(|y| time.as_secs_f64() / y.as_secs_f64().max(1e-9));
-    let ratio = ratio.map(|r| format!("  {r:.2} x")).unwrap_or_default();
+    let ratio = ratio.map(|r| format!("  {r:.3} x")).unwrap_or_default();
     say(&format!(
         "{name:<58} {:>8.1} ms{ratio}",
         time.as_secs_f64() * 1e3
