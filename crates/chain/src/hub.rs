@@ -38,6 +38,17 @@ pub enum Asset {
     Workerpool,
 }
 
+impl Asset {
+    /// `app`, `dataset` or `workerpool`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Dataset => "dataset",
+            Self::Workerpool => "workerpool",
+        }
+    }
+}
+
 /// What an account has in the hub, in nRLC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Account {

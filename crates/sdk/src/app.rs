@@ -1,23 +1,28 @@
-//! Apps: deploying, showing, publishing (spec/client.md §1.4).
+//! What only apps have: an image, and a secret of their developer (spec/client.md §1.4).
 
 use chain::{Actor, AppInfo, Asset, NewAsset, Receipt};
-use protocol::{
-    Address, B256, Bytes, OrderHash, Tag, U256,
-    order::{AppOrder, Kind, Signed},
-};
+use protocol::{Address, B256, Bytes, OrderHash, Tag, U256, order::AppOrder};
 
-use crate::{Client, Error, files::iexec_json::AppSection, image::Pinned, services::market};
+pub(crate) use crate::asset::sign;
+
+use crate::{
+    Client, Error,
+    asset::{self, Info},
+    files::iexec_json::AppSection,
+    image::Pinned,
+    services::sms,
+};
 
 /// Registers the app with the pinned image; its address comes back.
 ///
 /// # Errors
-/// [`Error::AlreadyDeployed`] before anything is sent, [`Error::Chain`].
+/// As [`asset::deploy`].
 pub async fn deploy(
     actor: &Actor,
     section: &AppSection,
     image: &Pinned,
 ) -> Result<(Address, Receipt), Error> {
-    let asset = NewAsset::App {
+    let new = NewAsset::App {
         owner: section.owner.unwrap_or_else(|| actor.address()),
         name: section.name.clone(),
         kind: section.kind.clone(),
@@ -25,56 +30,34 @@ pub async fn deploy(
         checksum: image.checksum,
         mrenclave: Bytes::from(section.mrenclave.clone()),
     };
-    let hub = actor.hub();
-    let address = hub
-        .predict(&asset)
-        .await
-        .map_err(Error::chain("predict the app's address"))?;
-    let exists = hub.is_registered(Asset::App, address).await;
-    if exists.map_err(Error::chain("look the app up"))? {
-        return Err(Error::AlreadyDeployed {
-            kind: "app",
-            address,
-        });
-    }
-    actor
-        .create(&asset)
-        .await
-        .map_err(Error::chain("deploy the app"))
+    asset::deploy(actor, &new).await
 }
 
 /// The app at `address`.
 ///
 /// # Errors
-/// [`Error::NotFound`] when nothing is registered there, [`Error::Chain`].
+/// As [`asset::show`].
 pub async fn show(client: &Client, address: Address) -> Result<AppInfo, Error> {
-    let app = client
-        .hub()
-        .app(address)
-        .await
-        .map_err(Error::chain("read the app"))?;
-    app.ok_or_else(|| client.not_found("app", address))
+    match asset::show(client, Asset::App, address).await? {
+        Info::App(info) => Ok(info),
+        _ => Err(client.not_found("app", address)),
+    }
 }
 
 /// The address of the `index`-th app of `owner`.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the owner has fewer, [`Error::Chain`].
+/// As [`asset::at_index`].
 pub async fn at_index(client: &Client, owner: Address, index: u64) -> Result<Address, Error> {
-    if index >= count(client, owner).await? {
-        return Err(client.not_found("app", format!("{index} of {owner}")));
-    }
-    let address = client.hub().asset_at(Asset::App, owner, index).await;
-    address.map_err(Error::chain("read the list of apps"))
+    asset::at_index(client, Asset::App, owner, index).await
 }
 
 /// How many apps `owner` has.
 ///
 /// # Errors
-/// [`Error::Chain`].
+/// As [`asset::count`].
 pub async fn count(client: &Client, owner: Address) -> Result<u64, Error> {
-    let count = client.hub().asset_count(Asset::App, owner).await;
-    count.map_err(Error::chain("count the apps"))
+    asset::count(client, Asset::App, owner).await
 }
 
 /// What an app's owner asks for.
@@ -125,51 +108,70 @@ impl Offer {
     }
 }
 
+impl asset::Offer for Offer {
+    type Order = AppOrder;
+
+    const ASSET: Asset = Asset::App;
+
+    fn order(&self, subject: Address, salt: B256) -> AppOrder {
+        self.order(subject, salt)
+    }
+}
+
 /// Signs an offer of the wallet's own app and publishes it.
 ///
 /// # Errors
-/// [`Error::NotOwner`], [`Error::NotFound`], [`Error::Api`], [`Error::Chain`].
+/// As [`asset::publish`].
 pub async fn publish(
     client: &Client,
     actor: &Actor,
     app: Address,
     offer: &Offer,
 ) -> Result<OrderHash, Error> {
-    let info = show(client, app).await?;
-    owned(&info, actor.address(), "publish orders for it")?;
-    let order = sign(actor, offer.order(app, crate::salt()))?;
-    market::publish(client, actor.wallet(), &order).await
+    asset::publish(client, actor, app, offer).await
 }
 
-/// Takes published offers of an app back: the last, or all.
+/// Whether anybody could run the app if its orders were published.
+///
+/// An enclave configuration is refused whatever the tag: the frameworks that read it (Scone,
+/// Gramine) are gone, a TDX app is an ordinary image measured by its checksum, and requesters with
+/// the published SDK refuse the app (spec/client.md §5.1).
+///
+/// # Errors
+/// [`Error::Configuration`], [`Error::NotFound`], [`Error::Chain`].
+pub async fn preflight(client: &Client, app: Address) -> Result<(), Error> {
+    if show(client, app).await?.mrenclave.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Configuration {
+        reason: format!("app {app} has an MREnclave, which is no longer supported"),
+        hint: Some(
+            "remove `mrenclave` from iexec.json and run `iexec app deploy` again, or use \
+             --skip-preflight-check"
+                .to_owned(),
+        ),
+    })
+}
+
+/// Whether the app has a secret of its developer.
 ///
 /// # Errors
 /// [`Error::Api`].
-pub async fn unpublish(
+pub async fn has_secret(client: &Client, app: Address) -> Result<bool, Error> {
+    sms::has_app_secret(client, app).await
+}
+
+/// Stores the secret that confidential runs of the wallet's own app get. It can be set once.
+///
+/// # Errors
+/// [`Error::NotOwner`], [`Error::NotFound`], [`Error::SecretExists`], [`Error::Api`],
+/// [`Error::Chain`].
+pub async fn push_secret(
     client: &Client,
     actor: &Actor,
     app: Address,
-    all: bool,
-) -> Result<Vec<OrderHash>, Error> {
-    market::unpublish(client, actor.wallet(), Kind::App, app, all).await
-}
-
-pub(crate) fn sign<O: protocol::order::Order>(actor: &Actor, order: O) -> Result<Signed<O>, Error> {
-    actor
-        .wallet()
-        .sign_order(order, actor.hub().domain())
-        .map_err(Error::chain("sign the order"))
-}
-
-fn owned(app: &AppInfo, wallet: Address, action: &'static str) -> Result<(), Error> {
-    let (address, owner) = (app.address, app.owner);
-    match owner == wallet {
-        true => Ok(()),
-        false => Err(Error::NotOwner {
-            kind: "app",
-            address,
-            owner,
-            action,
-        }),
-    }
+    value: &str,
+) -> Result<(), Error> {
+    asset::check_owner(client, actor, Asset::App, app, "set its secret").await?;
+    sms::push_app_secret(client, actor.wallet(), app, value).await
 }

@@ -128,6 +128,20 @@ pub enum Error {
         /// What was attempted.
         action: &'static str,
     },
+    /// A secret that can be set once is there already.
+    #[error("Secret already exists for {target} and can't be updated")]
+    SecretExists {
+        /// The app or dataset it belongs to.
+        target: Address,
+    },
+    /// The SMS does not take this secret from this wallet.
+    #[error("Wallet {wallet} is not allowed to set secret for {target}")]
+    SecretForbidden {
+        /// Who tried.
+        wallet: Address,
+        /// The app or dataset it belongs to.
+        target: Address,
+    },
     /// An order book has nothing that fits.
     #[error("no {kind} order available: {reason}")]
     NoOrder {
@@ -238,9 +252,14 @@ impl Error {
                 "remove `checksum` from iexec.json to take the image's own, or correct the tag"
                     .to_owned(),
             ),
-            Self::AlreadyDeployed { .. } => Some(
-                "change its name, image or checksum in iexec.json to deploy another one".to_owned(),
-            ),
+            Self::AlreadyDeployed { kind, .. } => Some(format!(
+                "change its {} in iexec.json to deploy another one",
+                match *kind {
+                    "app" => "name, image or checksum",
+                    "dataset" => "name, multiaddr or checksum",
+                    _ => "description",
+                }
+            )),
             Self::Unverified { .. } => {
                 Some("do not trust this archive; ask the workerpool's operator".to_owned())
             }

@@ -19,8 +19,10 @@
 
 pub mod account;
 pub mod app;
+pub mod asset;
 pub mod chains;
 mod client;
+pub mod dataset;
 pub mod deal;
 mod error;
 pub mod files;
@@ -35,6 +37,7 @@ pub mod storage;
 pub mod view;
 pub mod wallet_file;
 pub mod watch;
+pub mod workerpool;
 
 pub use client::Client;
 pub use error::{Api, Error};

@@ -1,6 +1,6 @@
-//! Deals, tasks and apps with the official keys in the official order (spec/client.md §1.4).
+//! Deals, tasks and assets with the official keys in the official order (spec/client.md §1.4).
 
-use chain::AppInfo;
+use chain::{AppInfo, DatasetInfo, WorkerpoolInfo};
 use protocol::{
     Address, Tag, TaskId,
     deal::{Deadlines, Deal, Resource, Task, TaskStatus},
@@ -8,15 +8,46 @@ use protocol::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::asset::Info;
+
+/// `app show`'s, `dataset show`'s or `workerpool show`'s object.
+pub fn asset(info: &Info, registry: Address) -> Value {
+    match info {
+        Info::App(info) => app(info, registry),
+        Info::Dataset(info) => dataset(info, registry),
+        Info::Workerpool(info) => workerpool(info, registry),
+    }
+}
+
 /// `app show`'s object.
 pub fn app(app: &AppInfo, registry: Address) -> Value {
     json!({
-        "owner": app.owner.to_checksum(None),
+        "appChecksum": app.checksum,
+        "appMREnclave": String::from_utf8_lossy(&app.mrenclave),
+        "appMultiaddr": protocol::multiaddr::decode(&app.multiaddr),
         "appName": app.name,
         "appType": app.kind,
-        "appMultiaddr": protocol::multiaddr::decode(&app.multiaddr),
-        "appChecksum": app.checksum,
-        "appMREnclave": app.mrenclave,
+        "owner": app.owner.to_checksum(None),
+        "registry": registry.to_checksum(None),
+    })
+}
+
+fn dataset(dataset: &DatasetInfo, registry: Address) -> Value {
+    json!({
+        "datasetChecksum": dataset.checksum,
+        "datasetMultiaddr": protocol::multiaddr::decode(&dataset.multiaddr),
+        "datasetName": dataset.name,
+        "owner": dataset.owner.to_checksum(None),
+        "registry": registry.to_checksum(None),
+    })
+}
+
+fn workerpool(pool: &WorkerpoolInfo, registry: Address) -> Value {
+    json!({
+        "schedulerRewardRatioPolicy": pool.scheduler_reward_ratio.to_string(),
+        "workerStakeRatioPolicy": pool.worker_stake_ratio.to_string(),
+        "workerpoolDescription": pool.description,
+        "owner": pool.owner.to_checksum(None),
         "registry": registry.to_checksum(None),
     })
 }

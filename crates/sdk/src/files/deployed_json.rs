@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use chain::Asset as Kind;
 use protocol::Address;
 use serde::{Deserialize, Serialize};
 
@@ -22,28 +23,6 @@ pub struct DeployedFile {
     dataset: Option<Addresses>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     workerpool: Option<Addresses>,
-}
-
-/// What can be deployed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An app.
-    App,
-    /// A dataset.
-    Dataset,
-    /// A workerpool.
-    Workerpool,
-}
-
-impl Kind {
-    /// `app`, `dataset` or `workerpool`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::App => "app",
-            Self::Dataset => "dataset",
-            Self::Workerpool => "workerpool",
-        }
-    }
 }
 
 impl DeployedFile {

@@ -1,10 +1,11 @@
 //! `iexec.json`: what a project wants to deploy (spec/client.md §2.1). Free-form: sections we do
 //! not know are kept as they are.
 
-use protocol::{Address, B256};
+use protocol::Address;
 use serde_json::{Map, Value, json};
 
-use crate::{Error, parse};
+pub use super::sections::{AppSection, DatasetSection, WorkerpoolSection};
+use crate::Error;
 
 /// The file's name.
 pub const FILE_NAME: &str = "iexec.json";
@@ -52,15 +53,22 @@ impl ProjectFile {
     /// Adds the sections of `app init` with the official defaults, replacing `app`.
     pub fn init_app(&mut self, owner: Address) -> Value {
         self.0.entry("buyConf").or_insert_with(|| json!({}));
-        let app = json!({
-            "owner": owner.to_checksum(None),
-            "name": "hello-world",
-            "type": "DOCKER",
-            "multiaddr": "iexechub/python-hello-world:8.0.4",
-            "checksum": "0xb0b664b7a6d249f81c067a9262b1763144eeb3ca63e553567f71673442ce9e84",
-        });
-        self.0.insert("app".to_owned(), app.clone());
-        app
+        self.put(AppSection::NAME, AppSection::template(owner))
+    }
+
+    /// Adds the section of `dataset init` with the official defaults, replacing what is there.
+    pub fn init_dataset(&mut self, owner: Address) -> Value {
+        self.put(DatasetSection::NAME, DatasetSection::template(owner))
+    }
+
+    /// Adds the section of `workerpool init` with the official defaults, replacing what is there.
+    pub fn init_workerpool(&mut self, owner: Address) -> Value {
+        self.put(WorkerpoolSection::NAME, WorkerpoolSection::template(owner))
+    }
+
+    fn put(&mut self, name: &str, section: Value) -> Value {
+        self.0.insert(name.to_owned(), section.clone());
+        section
     }
 
     /// The app to deploy.
@@ -68,128 +76,70 @@ impl ProjectFile {
     /// # Errors
     /// [`Error::Configuration`] without the section, [`Error::Invalid`] for a bad field.
     pub fn app(&self) -> Result<AppSection, Error> {
-        let section = self.0.get("app").ok_or_else(|| Error::Configuration {
-            reason: format!("missing \"app\" in \"{FILE_NAME}\""),
-            hint: Some("run `iexec app init` first".to_owned()),
-        })?;
-        AppSection::read(section)
+        AppSection::read(self.section(AppSection::NAME)?)
     }
-}
 
-/// The `app` section, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppSection {
-    /// Who will own the app; none takes the wallet.
-    pub owner: Option<Address>,
-    /// For display.
-    pub name: String,
-    /// `DOCKER`.
-    pub kind: String,
-    /// The image's name.
-    pub multiaddr: String,
-    /// The image's digest; none when left out, empty or zero: to be looked up.
-    pub checksum: Option<B256>,
-    /// Enclave measurement, nearly always empty.
-    pub mrenclave: Vec<u8>,
-}
+    /// The dataset to deploy.
+    ///
+    /// # Errors
+    /// As [`app`](Self::app).
+    pub fn dataset(&self) -> Result<DatasetSection, Error> {
+        DatasetSection::read(self.section(DatasetSection::NAME)?)
+    }
 
-impl AppSection {
-    fn read(section: &Value) -> Result<Self, Error> {
-        let text = |key: &str| section.get(key).and_then(Value::as_str).unwrap_or_default();
-        let required = |key: &str| match text(key) {
-            "" => Err(Error::invalid(
-                format!("app.{key} in \"{FILE_NAME}\""),
-                "it is missing",
-            )),
-            value => Ok(value.to_owned()),
-        };
-        let owner = match text("owner") {
-            "" => None,
-            owner => Some(parse::address("app.owner", owner)?),
-        };
-        let kind = required("type")?;
-        if kind != "DOCKER" {
-            return Err(Error::invalid(
-                "app.type",
-                format!("`{kind}` is not DOCKER"),
-            ));
-        }
-        let mrenclave = text("mrenclave");
-        Ok(Self {
-            owner: owner.filter(|owner| !owner.is_zero()),
-            name: required("name")?,
-            kind,
-            multiaddr: required("multiaddr")?,
-            checksum: read_checksum(text("checksum"))?,
-            mrenclave: hex::decode(mrenclave.trim_start_matches("0x"))
-                .unwrap_or_else(|_| mrenclave.as_bytes().to_vec()),
+    /// The workerpool to deploy.
+    ///
+    /// # Errors
+    /// As [`app`](Self::app).
+    pub fn workerpool(&self) -> Result<WorkerpoolSection, Error> {
+        WorkerpoolSection::read(self.section(WorkerpoolSection::NAME)?)
+    }
+
+    fn section(&self, name: &str) -> Result<&Value, Error> {
+        self.0.get(name).ok_or_else(|| Error::Configuration {
+            reason: format!("missing \"{name}\" in \"{FILE_NAME}\""),
+            hint: Some(format!("run `iexec {name} init` first")),
         })
     }
-}
-
-/// Accepts what people paste: with or without `0x` or `sha256:`, in any case.
-fn read_checksum(text: &str) -> Result<Option<B256>, Error> {
-    let digits = text
-        .trim()
-        .trim_start_matches("sha256:")
-        .trim_start_matches("0x");
-    if digits.is_empty() {
-        return Ok(None);
-    }
-    let lower = format!("0x{}", digits.to_lowercase());
-    let checksum: B256 = lower
-        .parse()
-        .ok()
-        .filter(|_| digits.len() == 64)
-        .ok_or_else(|| Error::invalid("app.checksum", format!("`{text}` is not a sha256")))?;
-    Ok((!checksum.is_zero()).then_some(checksum))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn app(json: Value) -> Result<AppSection, Error> {
-        ProjectFile::parse(&json!({ "app": json, "mine": 1 }).to_string())?.app()
-    }
-
     #[test]
-    fn the_templates_app_can_be_deployed() {
+    fn the_templates_can_be_deployed() {
+        let owner = Address::repeat_byte(1);
         let mut file = ProjectFile::template();
-        file.init_app(Address::repeat_byte(1));
-        let app = ProjectFile::parse(&file.to_text()).unwrap().app().unwrap();
-        assert_eq!(app.owner, Some(Address::repeat_byte(1)));
+        file.init_app(owner);
+        file.init_dataset(owner);
+        file.init_workerpool(owner);
+        let file = ProjectFile::parse(&file.to_text()).unwrap();
+        let app = file.app().unwrap();
+        assert_eq!(app.owner, Some(owner));
         assert_eq!(app.multiaddr, "iexechub/python-hello-world:8.0.4");
         assert!(app.checksum.is_some());
+        let dataset = file.dataset().unwrap();
+        assert_eq!(
+            (dataset.name.as_str(), dataset.owner),
+            ("my-dataset", Some(owner))
+        );
+        assert!(dataset.checksum.is_zero());
+        assert_eq!(file.workerpool().unwrap().description, "my-workerpool");
     }
 
     #[test]
-    fn a_checksum_may_be_left_out() {
-        let base = json!({ "name": "n", "type": "DOCKER", "multiaddr": "x/y:1" });
-        assert_eq!(app(base.clone()).unwrap().checksum, None);
-        for checksum in ["", "0x", &format!("0x{}", "0".repeat(64))] {
-            let mut section = base.clone();
-            section["checksum"] = json!(checksum);
-            assert_eq!(app(section).unwrap().checksum, None, "{checksum}");
+    fn missing_sections_say_which_command_adds_them() {
+        let file = ProjectFile::template();
+        let hints = [
+            file.app().unwrap_err().hint(),
+            file.dataset().unwrap_err().hint(),
+            file.workerpool().unwrap_err().hint(),
+        ];
+        let kinds = ["app", "dataset", "workerpool"];
+        for (hint, kind) in hints.into_iter().zip(kinds) {
+            assert_eq!(hint.unwrap(), format!("run `iexec {kind} init` first"));
         }
-        let mut pasted = base.clone();
-        pasted["checksum"] = json!(format!("sha256:{}", "AB".repeat(32)));
-        assert_eq!(app(pasted).unwrap().checksum, Some(B256::repeat_byte(0xab)));
-        let mut short = base;
-        short["checksum"] = json!("0x12");
-        assert!(app(short).unwrap_err().to_string().contains("0x12"));
-    }
-
-    #[test]
-    fn missing_fields_are_named() {
-        let error = app(json!({ "name": "n", "type": "DOCKER" }))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("app.multiaddr"), "{error}");
-        let error = app(json!({ "name": "n", "type": "VM", "multiaddr": "x" })).unwrap_err();
-        assert!(error.to_string().contains("DOCKER"));
-        let error = ProjectFile::template().app().unwrap_err();
-        assert_eq!(error.hint().unwrap(), "run `iexec app init` first");
     }
 
     #[test]

@@ -18,8 +18,19 @@ struct Answer {
 /// Only when compass cannot be reached and nothing else is known.
 pub async fn pool_url(client: &Client, workerpool: Address) -> Result<Option<String>, Error> {
     let configured = client.chain().pool.clone();
+    match listed(client, workerpool).await {
+        Ok(listed) => Ok(listed.or(configured)),
+        Err(error) => configured.map(Some).ok_or(error),
+    }
+}
+
+/// What compass itself says of the pool; none when it does not know it, or there is no compass.
+///
+/// # Errors
+/// [`Error::Api`] when compass cannot be reached.
+pub async fn listed(client: &Client, workerpool: Address) -> Result<Option<String>, Error> {
     let Some(base) = client.chain().compass.as_deref() else {
-        return Ok(configured);
+        return Ok(None);
     };
     let (chain_id, pool) = (client.hub().chain_id(), workerpool.to_checksum(None));
     let call = Call::get(
@@ -27,8 +38,6 @@ pub async fn pool_url(client: &Client, workerpool: Address) -> Result<Option<Str
         base,
         format!("/{chain_id}/workerpools/{pool}"),
     );
-    match client.http().json::<Answer>(&call).await {
-        Ok(answer) => Ok(answer.and_then(|answer| answer.api_url).or(configured)),
-        Err(error) => configured.map(Some).ok_or(error),
-    }
+    let answer: Option<Answer> = client.http().json(&call).await?;
+    Ok(answer.and_then(|answer| answer.api_url))
 }

@@ -65,6 +65,56 @@ pub async fn has_dataset_key(client: &Client, dataset: Address) -> Result<bool, 
     exists(client, &call).await
 }
 
+/// Stores the key of a dataset, once and for all. The wallet must be the owner's.
+///
+/// # Errors
+/// [`Error::SecretExists`], [`Error::SecretForbidden`], [`Error::Api`].
+pub async fn push_dataset_key(
+    client: &Client,
+    wallet: &Wallet,
+    dataset: Address,
+    key: &str,
+) -> Result<(), Error> {
+    let call = Call::new(
+        Method::POST,
+        Api::Sms,
+        client.chain().sms()?,
+        "/secrets/web3",
+    )
+    .query("secretAddress", dataset.to_checksum(None))
+    .token(sign(wallet, protocol::sms::dataset(dataset, key))?)
+    .body(Body::Text(key.to_owned()));
+    push_once(client, &call, wallet, dataset).await
+}
+
+/// Whether the app has a secret of its developer.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn has_app_secret(client: &Client, app: Address) -> Result<bool, Error> {
+    exists(
+        client,
+        &app_secret(client.chain().sms()?, Method::HEAD, app),
+    )
+    .await
+}
+
+/// Stores the secret of an app's developer, once and for all. The wallet must be the owner's.
+///
+/// # Errors
+/// [`Error::SecretExists`], [`Error::SecretForbidden`], [`Error::Api`].
+pub async fn push_app_secret(
+    client: &Client,
+    wallet: &Wallet,
+    app: Address,
+    value: &str,
+) -> Result<(), Error> {
+    let call = app_secret(client.chain().sms()?, Method::POST, app)
+        .token(sign(wallet, protocol::sms::app(app, value))?)
+        .body(Body::Text(value.to_owned()));
+    push_once(client, &call, wallet, app).await
+}
+
 /// Whether `requester` has a secret called `name`.
 ///
 /// # Errors
@@ -86,6 +136,11 @@ fn web2<'a>(base: &'a str, method: Method, owner: Address, name: &str) -> Call<'
     Call::new(method, Api::Sms, base, "/secrets/web2")
         .query("ownerAddress", owner.to_checksum(None))
         .query("secretName", name)
+}
+
+fn app_secret(base: &str, method: Method, app: Address) -> Call<'_> {
+    let path = format!("/apps/{}/secrets", app.to_checksum(None));
+    Call::new(method, Api::Sms, base, path)
 }
 
 fn sign(wallet: &Wallet, digest: B256) -> Result<String, Error> {
@@ -118,4 +173,22 @@ async fn push(client: &Client, call: &Call<'_>) -> Result<(), Error> {
         api: Api::Sms,
         message: message.to_owned(),
     })
+}
+
+/// Pushes what can be set once; the refusals name whose secret it is.
+async fn push_once(
+    client: &Client,
+    call: &Call<'_>,
+    wallet: &Wallet,
+    target: Address,
+) -> Result<(), Error> {
+    let response = client.http().send(call, "*/*").await?;
+    match response.status() {
+        StatusCode::CONFLICT => Err(Error::SecretExists { target }),
+        StatusCode::UNAUTHORIZED => Err(Error::SecretForbidden {
+            wallet: wallet.address(),
+            target,
+        }),
+        _ => success(call, response).await.map(|_| ()),
+    }
 }
