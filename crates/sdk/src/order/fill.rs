@@ -2,8 +2,8 @@
 
 use chain::Actor;
 use protocol::{
-    U256,
-    order::{RequestOrder, Signed},
+    Address, Bytes,
+    order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder},
 };
 
 use super::facts::{self, Trusted};
@@ -41,20 +41,19 @@ pub async fn fill(client: &Client, actor: &Actor, orders: &Orders) -> Result<Sta
 /// The request order that the three others call for: their prices, the workerpool's category, one
 /// task; not signed yet.
 pub fn request_for(
-    orders: &Orders,
-    requester: protocol::Address,
+    app: &AppOrder,
+    dataset: &DatasetOrder,
+    pool: &WorkerpoolOrder,
+    requester: Address,
     params: String,
 ) -> Signed<RequestOrder> {
-    let (app, dataset) = (&orders.app.order, &orders.dataset.order);
-    let pool = &orders.workerpool.order;
     let mut wishes = Wishes::of(app.app);
     wishes.dataset = Some(dataset.dataset);
     wishes.workerpool = Some(pool.workerpool);
-    wishes.volume = U256::ONE;
     wishes.tag = app.tag;
     let prices = [app.appprice, dataset.datasetprice, pool.workerpoolprice];
     Signed {
         order: wishes.order(requester, params, prices, pool.category),
-        sign: protocol::Bytes::new(),
+        sign: Bytes::new(),
     }
 }

@@ -11,3 +11,8 @@ pub mod life;
 pub mod tags;
 
 pub use any::{AnyOrder, name};
+
+/// A random salt, which makes equal orders distinct.
+pub fn salt() -> protocol::B256 {
+    crate::salt()
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use protocol::{
-    Address, U256,
+    Address, Tag, U256,
     order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder},
 };
 
@@ -25,6 +25,15 @@ pub struct Orders {
     pub workerpool: Signed<WorkerpoolOrder>,
     /// Asks for the run.
     pub request: Signed<RequestOrder>,
+}
+
+impl Orders {
+    /// What the deal will ask of the machine.
+    pub fn tag(&self) -> Tag {
+        let dataset = self.dataset.order.tag.without_framework();
+        let request = self.request.order.tag;
+        self.app.order.tag.union(dataset).union(request)
+    }
 }
 
 /// Checks everything that the orders themselves say.
@@ -92,13 +101,11 @@ fn terms(orders: &Orders) -> Result<(), Mismatch> {
 }
 
 fn tags(orders: &Orders) -> Result<(), Mismatch> {
-    let app = orders.app.order.tag;
-    let dataset = orders.dataset.order.tag.without_framework();
-    let tag = app.union(dataset).union(orders.request.order.tag);
+    let tag = orders.tag();
     if !orders.workerpool.order.tag.covers(tag) {
         return Err(Mismatch::Tag);
     }
-    match tag.is_tee() == app.is_tee() {
+    match tag.is_tee() == orders.app.order.tag.is_tee() {
         true => Ok(()),
         false => Err(Mismatch::AppNotConfidential),
     }

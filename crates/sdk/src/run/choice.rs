@@ -8,7 +8,7 @@ use std::{
 
 use protocol::{
     Address, OrderHash, Tag, U256,
-    order::{AppOrder, DatasetOrder, Order, Signed, WorkerpoolOrder},
+    order::{AppOrder, DatasetOrder, Order, WorkerpoolOrder},
     rlc,
 };
 

@@ -4,7 +4,7 @@
 
 use chain::Actor;
 use protocol::{
-    Address, Tag, U256,
+    Address, U256,
     order::{AppOrder, DatasetOrder, Kind, RequestOrder, Signed, WorkerpoolOrder},
 };
 
@@ -50,13 +50,6 @@ pub struct Plan {
 }
 
 impl Draft {
-    /// What the deal will ask of the machine.
-    pub fn tag(&self) -> Tag {
-        let dataset = self.orders.dataset.order.tag.without_framework();
-        let request = self.orders.request.order.tag;
-        self.orders.app.order.tag.union(dataset).union(request)
-    }
-
     /// Signs our own orders.
     ///
     /// # Errors

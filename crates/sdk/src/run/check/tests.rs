@@ -1,4 +1,4 @@
-use protocol::{B256, Bytes, Tag};
+use protocol::{B256, Bytes};
 
 use super::*;
 use crate::run::choice::tests::pool_order;
