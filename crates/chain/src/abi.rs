@@ -139,6 +139,10 @@ sol! {
         function m_schedulerRewardRatioPolicy() external view returns (uint256);
     }
 
+    interface Group {
+        function keyHasPurpose(bytes32 key, uint256 purpose) external view returns (bool);
+    }
+
     interface Token {
         function balanceOf(address account) external view returns (uint256);
         function transfer(address to, uint256 amount) external returns (bool);

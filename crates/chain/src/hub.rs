@@ -22,10 +22,14 @@ use tokio::sync::watch;
 
 use crate::{
     Error, Events,
-    abi::{Entry, Hub as Abi, Registry, Token},
+    abi::{Entry, Group, Hub as Abi, Registry, Token},
     actor::NewAsset,
     connect, convert, heads,
 };
+
+/// The ERC-734 purpose that makes an address a member of a group contract
+/// (spec/contracts.md §2).
+const GROUP_MEMBER_PURPOSE: u64 = 4;
 
 /// The three kinds of asset; each has a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -328,6 +332,33 @@ impl Hub {
     /// As [`Hub::deal`].
     pub async fn verify_presigned(&self, signer: Address, hash: B256) -> Result<bool, Error> {
         self.ask(Abi::verifyPresignatureCall { signer, hash }).await
+    }
+
+    /// Whether `group` is a group contract that has `account` as a member, as the hub asks it
+    /// (spec/contracts.md §6 `isAuthorized`). What is no such contract has no members.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn is_member(&self, group: Address, account: Address) -> Result<bool, Error> {
+        let call = Group::keyHasPurposeCall {
+            key: account.into_word(),
+            purpose: U256::from(GROUP_MEMBER_PURPOSE),
+        };
+        match self.entry(group, call).await {
+            Err(Error::Reverted { .. } | Error::Answer { .. }) => Ok(false),
+            other => other,
+        }
+    }
+
+    /// Gas a block has room for.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn block_gas(&self) -> Result<u64, Error> {
+        let latest = BlockNumberOrTag::Latest;
+        let block = self.0.provider.get_block_by_number(latest).await;
+        let block = block.map_err(|e| Error::from_transport("eth_getBlockByNumber", e))?;
+        Ok(block.map(|b| b.header.gas_limit).unwrap_or_default())
     }
 
     /// Whether an address is an asset of that kind.

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    account, app, chain, completion, deal, demo, down, info, init, orderbook, storage, task, up,
-    wallet,
+    account, app, chain, completion, deal, demo, down, info, init, order, orderbook, storage, task,
+    up, wallet,
 };
 
 /// The iExec platform in one program.
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Show, download, debug and claim tasks
     #[command(subcommand, arg_required_else_help = true)]
     Task(task::Command),
+    /// Sign, publish, cancel, show and fill orders
+    #[command(subcommand, arg_required_else_help = true)]
+    Order(order::Command),
     /// Show published orders
     #[command(subcommand, arg_required_else_help = true)]
     Orderbook(orderbook::Command),

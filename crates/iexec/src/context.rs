@@ -14,6 +14,7 @@ use sdk::{
         deployed_json::{self, DeployedFile, Kind},
         iexec_json::{self, ProjectFile},
         network_json::{self, NetworkFile},
+        orders_json::{self, OrdersFile},
     },
 };
 
@@ -101,6 +102,25 @@ impl Context {
     pub(crate) fn save_deployed(&self, file: &DeployedFile) -> Result<(), Failure> {
         let text = sdk::files::pretty(file);
         write(&self.project.join(deployed_json::FILE_NAME), &text)
+    }
+
+    /// `orders.json`, empty when there is none.
+    pub(crate) fn orders(&self) -> Result<OrdersFile, Failure> {
+        let text = read(&self.project.join(orders_json::FILE_NAME))?;
+        let file = text.map(|text| OrdersFile::parse(&text)).transpose()?;
+        Ok(file.unwrap_or_default())
+    }
+
+    /// Remembers orders that were signed.
+    pub(crate) fn save_orders(&self, file: &OrdersFile) -> Result<(), Failure> {
+        write(&self.project.join(orders_json::FILE_NAME), file.to_text())
+    }
+
+    /// Shows data while the command runs: on stdout, nothing with `--raw`.
+    pub(crate) fn show(&self, value: &serde_json::Value) {
+        if !self.raw {
+            let _ = io::stdout().write_all(crate::show::tree(value).as_bytes());
+        }
     }
 
     /// The given address, else the one deployed last on this chain.

@@ -116,6 +116,16 @@ impl Failure {
         self
     }
 
+    /// The sentence, for a list of failures.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The hint, to be passed on.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     fn raw(&self, command: &str) -> Value {
         if let Some(partial) = &self.partial {
             let mut line = Map::new();

@@ -44,6 +44,14 @@ fn ask(prompt: dialoguer::Password<'_>) -> Result<String, Failure> {
         .map_err(|error| Failure::new(format!("no answer: {error}")))
 }
 
+/// Yes or no, when somebody can be asked; otherwise no.
+pub(crate) fn wants(question: &str) -> bool {
+    let asked = dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false);
+    is_possible() && asked.interact().unwrap_or(false)
+}
+
 /// Yes or no; no is an error.
 pub(crate) fn confirm(question: &str) -> Result<(), Failure> {
     if !is_possible() {

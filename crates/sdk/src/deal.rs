@@ -1,6 +1,7 @@
 //! Deals and tasks: reading and claiming (spec/client.md §4.7).
 
 use chain::{Actor, Receipt};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use protocol::{
     DealId, TaskId,
     deal::{Deadlines, Deal, Task, TaskStatus},
@@ -8,10 +9,14 @@ use protocol::{
 
 use crate::{Client, Error};
 
-/// Tasks claimed in one transaction; 55 000 gas each (spec/client.md §4.7) in a block of 30 M.
-const CLAIM_TASKS_MAX: usize = 500;
-/// Tasks initialised and claimed in one transaction; 250 000 gas each.
-const INITIALIZE_AND_CLAIM_TASKS_MAX: usize = 100;
+/// Gas of claiming one task, as the official client reckons (spec/client.md §4.7).
+const CLAIM_GAS: u64 = 55_000;
+/// Gas of initialising and claiming one task.
+const INITIALIZE_AND_CLAIM_GAS: u64 = 250_000;
+/// Gas of one transaction that nodes accept, however large their blocks are: many limit it to 2^24.
+const TRANSACTION_GAS_MAX: u64 = 1 << 24;
+/// Tasks read at the same time.
+const READS_MAX: usize = 32;
 
 /// The deal.
 ///
@@ -95,26 +100,16 @@ pub async fn claim(client: &Client, actor: &Actor, id: DealId) -> Result<Claimed
     if now < last {
         return Err(too_early(last, now));
     }
-    let (mut open, mut unset) = (Vec::new(), Vec::new());
-    for (index, task) in deal.tasks() {
-        let known = client
-            .hub()
-            .task(task)
-            .await
-            .map_err(Error::chain("read the tasks"))?;
-        match known.map(|task| task.status) {
-            None | Some(TaskStatus::Unset) => unset.push((index, task)),
-            Some(status) if !status.is_final() => open.push((index, task)),
-            Some(_) => {}
-        }
-    }
+    let (open, unset) = unfinished(client, &deal).await?;
     if open.is_empty() && unset.is_empty() {
         return Err(Error::NotClaimable {
             reason: "nothing to claim: no task is open".to_owned(),
         });
     }
+    let gas = client.hub().block_gas().await;
+    let gas = gas.map_err(Error::chain("read the newest block"))?;
     let mut claimed = Claimed::default();
-    for chunk in open.chunks(CLAIM_TASKS_MAX) {
+    for chunk in open.chunks(per_transaction(gas, CLAIM_GAS)) {
         let ids: Vec<_> = chunk.iter().map(|(_, task)| *task).collect();
         let receipt = actor
             .claim_many(&ids)
@@ -122,7 +117,7 @@ pub async fn claim(client: &Client, actor: &Actor, id: DealId) -> Result<Claimed
             .map_err(Error::chain("claim the tasks"))?;
         claimed.transactions.push(("claimArray", receipt));
     }
-    for chunk in unset.chunks(INITIALIZE_AND_CLAIM_TASKS_MAX) {
+    for chunk in unset.chunks(per_transaction(gas, INITIALIZE_AND_CLAIM_GAS)) {
         let indices: Vec<_> = chunk.iter().map(|(index, _)| *index).collect();
         let receipt = actor.initialize_and_claim(id, &indices).await;
         let receipt = receipt.map_err(Error::chain("claim the tasks"))?;
@@ -137,6 +132,33 @@ pub async fn claim(client: &Client, actor: &Actor, id: DealId) -> Result<Claimed
         .iter_mut()
         .for_each(|(index, _)| *index -= deal.bot_first.min(*index));
     Ok(claimed)
+}
+
+type Tasks = Vec<(u64, TaskId)>;
+
+/// Tasks that are initialised but not finished, and those that never were.
+async fn unfinished(client: &Client, deal: &Deal) -> Result<(Tasks, Tasks), Error> {
+    let reads = futures_util::stream::iter(deal.tasks()).map(|(index, task)| async move {
+        let known = client.hub().task(task).await;
+        let known = known.map_err(Error::chain("read the tasks"))?;
+        Ok::<_, Error>((index, task, known.map(|task| task.status)))
+    });
+    let known: Vec<_> = reads.buffered(READS_MAX).try_collect().await?;
+    let (mut open, mut unset) = (Vec::new(), Vec::new());
+    for (index, task, status) in known {
+        match status {
+            None | Some(TaskStatus::Unset) => unset.push((index, task)),
+            Some(status) if !status.is_final() => open.push((index, task)),
+            Some(_) => {}
+        }
+    }
+    Ok((open, unset))
+}
+
+/// Tasks that fit one transaction in a block of `block_gas`.
+fn per_transaction(block_gas: u64, task_gas: u64) -> usize {
+    let gas = block_gas.min(TRANSACTION_GAS_MAX);
+    usize::try_from(gas / task_gas).unwrap_or(1).max(1)
 }
 
 /// When a deal is over, in seconds since 1970.
@@ -158,6 +180,13 @@ fn too_early(deadline: u64, now: u64) -> Error {
 mod tests {
     use super::*;
     use crate::view::tests::sample_task;
+
+    #[test]
+    fn a_bag_is_claimed_in_transactions_that_fit_a_block() {
+        assert_eq!(per_transaction(30_000_000, CLAIM_GAS), 305);
+        assert_eq!(per_transaction(1_000_000, INITIALIZE_AND_CLAIM_GAS), 4);
+        assert_eq!(per_transaction(1, CLAIM_GAS), 1);
+    }
 
     #[test]
     fn only_stuck_tasks_are_claimable() {

@@ -155,6 +155,12 @@ pub enum Error {
     /// The four orders cannot become a deal.
     #[error("orders cannot be matched: {0}")]
     Unmatchable(Mismatch),
+    /// Nothing is left of an order: it is used up or cancelled.
+    #[error("{order} already canceled")]
+    Closed {
+        /// `apporder` …
+        order: &'static str,
+    },
     /// The requester cannot pay.
     #[error("{0}")]
     Insolvent(Box<Shortfall>),

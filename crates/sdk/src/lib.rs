@@ -29,6 +29,7 @@ pub mod files;
 mod http;
 pub mod image;
 pub mod keystore;
+pub mod order;
 pub mod parse;
 pub mod result;
 pub mod run;

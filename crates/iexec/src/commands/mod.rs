@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod info;
 pub(crate) mod init;
+pub(crate) mod order;
 pub(crate) mod orderbook;
 pub(crate) mod storage;
 pub(crate) mod task;
@@ -30,6 +31,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Report, F
         Command::App(command) => app::run(&command, context).await,
         Command::Deal(command) => deal::run(&command, context).await,
         Command::Task(command) => task::run(&command, context).await,
+        Command::Order(command) => order::run(&command, context).await,
         Command::Orderbook(command) => orderbook::run(&command, context).await,
         Command::Storage(command) => storage::run(&command, context).await,
         Command::Chain(command) => chain::run(&command, context).await,

@@ -12,7 +12,7 @@ pub const FILE_NAME: &str = "iexec.json";
 
 /// The file, editable section by section.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProjectFile(Map<String, Value>);
+pub struct ProjectFile(pub(crate) Map<String, Value>);
 
 impl ProjectFile {
     /// What `init` writes.

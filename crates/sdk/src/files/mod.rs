@@ -5,6 +5,8 @@ pub mod chain_json;
 pub mod deployed_json;
 pub mod iexec_json;
 pub mod network_json;
+pub mod order_section;
+pub mod orders_json;
 pub mod sections;
 
 /// JSON as the official client writes it: two spaces, no newline at the end.

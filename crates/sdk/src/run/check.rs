@@ -1,13 +1,18 @@
 //! Whether four orders become a deal, and whether the requester can pay: the contract's rules
 //! (spec/contracts.md §8.5, spec/client.md §5.3), before a transaction is paid for.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use protocol::{
-    Address, U256,
+    Address, Tag, U256,
     order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder},
-    rlc,
 };
+
+pub use super::{mismatch::Mismatch, shortfall::Shortfall};
+use crate::Error;
+
+/// Percent of a task's price that the workerpool's owner locks (spec/contracts.md §2).
+const POOL_STAKE_PERCENT: u64 = 30;
 
 /// The four orders of a deal; the dataset order is [`Signed::none`] without a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,88 +27,12 @@ pub struct Orders {
     pub request: Signed<RequestOrder>,
 }
 
-/// The first rule that the orders break; Display completes "orders cannot be matched: …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// Code 0x00.
-    Category {
-        /// Of the request.
-        wanted: U256,
-        /// Of the workerpool order.
-        offered: U256,
-    },
-    /// Code 0x02.
-    Trust {
-        /// Of the request.
-        wanted: U256,
-        /// Of the workerpool order.
-        offered: U256,
-    },
-    /// Codes 0x03–0x05.
-    Price {
-        /// `app`, `dataset` or `workerpool`.
-        kind: &'static str,
-        /// nRLC the request pays at most.
-        max: U256,
-        /// nRLC asked for.
-        asked: U256,
-    },
-    /// Code 0x06.
-    Tag,
-    /// Code 0x07.
-    AppNotConfidential,
-    /// Codes 0x10–0x12: the request asks for another object.
-    Other {
-        /// `app`, `dataset` or `workerpool`.
-        kind: &'static str,
-    },
-    /// Codes 0x13–0x1b: an order is restricted to somebody else.
-    Restricted {
-        /// Whose order.
-        kind: &'static str,
-        /// What it is restricted on.
-        to: &'static str,
-        /// The only one it allows.
-        only: Address,
-    },
-    /// Code 0x60.
-    Consumed {
-        /// Whose order is used up.
-        kind: &'static str,
-    },
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Category { wanted, offered } => {
-                write!(
-                    f,
-                    "category {wanted} is wanted, the workerpool order offers {offered}"
-                )
-            }
-            Self::Trust { wanted, offered } => {
-                write!(
-                    f,
-                    "trust {wanted} is wanted, the workerpool order offers {offered}"
-                )
-            }
-            Self::Price { kind, max, asked } => {
-                write!(
-                    f,
-                    "{kind}maxprice is {max} nRLC, the {kind} order asks {asked} nRLC"
-                )
-            }
-            Self::Tag => f.write_str("the workerpool order does not offer the tag of the deal"),
-            Self::AppNotConfidential => {
-                f.write_str("dataset or request need the tag tee, the app order does not have it")
-            }
-            Self::Other { kind } => write!(f, "the request asks for another {kind}"),
-            Self::Restricted { kind, to, only } => {
-                write!(f, "the {kind} order is restricted to {to} {only}")
-            }
-            Self::Consumed { kind } => write!(f, "the {kind} order is fully consumed"),
-        }
+impl Orders {
+    /// What the deal will ask of the machine.
+    pub fn tag(&self) -> Tag {
+        let dataset = self.dataset.order.tag.without_framework();
+        let request = self.request.order.tag;
+        self.app.order.tag.union(dataset).union(request)
     }
 }
 
@@ -111,11 +40,31 @@ impl fmt::Display for Mismatch {
 ///
 /// # Errors
 /// The first [`Mismatch`] in the contract's order.
-pub fn matchable(orders: &Orders) -> Result<(), Mismatch> {
+pub fn matchable(orders: &Orders, members: &Members) -> Result<(), Mismatch> {
     terms(orders)?;
     tags(orders)?;
-    identities(orders)?;
-    restrictions(orders)
+    identities(orders, members)?;
+    let broken = restrictions(orders);
+    let broken = broken
+        .into_iter()
+        .find(|rule| !members.allow(rule.only, rule.actual));
+    match broken {
+        Some(Rule { kind, to, only, .. }) => Err(Mismatch::Restricted { kind, to, only }),
+        None => Ok(()),
+    }
+}
+
+/// Pairs of a restriction and who must be allowed by it that only the chain can judge: the
+/// restriction may be a group contract.
+pub fn undecided(orders: &Orders) -> Vec<(Address, Address)> {
+    let pool = orders.workerpool.order.workerpool;
+    let wanted = (orders.request.order.workerpool, pool);
+    let rules = restrictions(orders);
+    let pairs = rules.into_iter().map(|rule| (rule.only, rule.actual));
+    pairs
+        .chain([wanted])
+        .filter(|(only, actual)| !only.is_zero() && only != actual)
+        .collect()
 }
 
 fn terms(orders: &Orders) -> Result<(), Mismatch> {
@@ -152,25 +101,23 @@ fn terms(orders: &Orders) -> Result<(), Mismatch> {
 }
 
 fn tags(orders: &Orders) -> Result<(), Mismatch> {
-    let app = orders.app.order.tag;
-    let dataset = orders.dataset.order.tag.without_framework();
-    let tag = app.union(dataset).union(orders.request.order.tag);
+    let tag = orders.tag();
     if !orders.workerpool.order.tag.covers(tag) {
         return Err(Mismatch::Tag);
     }
-    match tag.is_tee() == app.is_tee() {
+    match tag.is_tee() == orders.app.order.tag.is_tee() {
         true => Ok(()),
         false => Err(Mismatch::AppNotConfidential),
     }
 }
 
-fn identities(orders: &Orders) -> Result<(), Mismatch> {
+fn identities(orders: &Orders, members: &Members) -> Result<(), Mismatch> {
     let request = &orders.request.order;
     let kind = if request.app != orders.app.order.app {
         "app"
     } else if request.dataset != orders.dataset.order.dataset {
         "dataset"
-    } else if !allows(request.workerpool, orders.workerpool.order.workerpool) {
+    } else if !members.allow(request.workerpool, orders.workerpool.order.workerpool) {
         "workerpool"
     } else {
         return Ok(());
@@ -178,52 +125,50 @@ fn identities(orders: &Orders) -> Result<(), Mismatch> {
     Err(Mismatch::Other { kind })
 }
 
-fn restrictions(orders: &Orders) -> Result<(), Mismatch> {
-    let (app, dataset) = (&orders.app.order, &orders.dataset.order);
-    let (pool, request) = (&orders.workerpool.order, &orders.request.order);
-    let rules = [
-        ("app", "dataset", app.datasetrestrict, dataset.dataset),
-        ("app", "workerpool", app.workerpoolrestrict, pool.workerpool),
-        ("app", "requester", app.requesterrestrict, request.requester),
-        ("dataset", "app", dataset.apprestrict, app.app),
-        (
-            "dataset",
-            "workerpool",
-            dataset.workerpoolrestrict,
-            pool.workerpool,
-        ),
-        (
-            "dataset",
-            "requester",
-            dataset.requesterrestrict,
-            request.requester,
-        ),
-        ("workerpool", "app", pool.apprestrict, app.app),
-        (
-            "workerpool",
-            "dataset",
-            pool.datasetrestrict,
-            dataset.dataset,
-        ),
-        (
-            "workerpool",
-            "requester",
-            pool.requesterrestrict,
-            request.requester,
-        ),
-    ];
-    match rules
-        .into_iter()
-        .find(|(.., only, actual)| !allows(*only, *actual))
-    {
-        Some((kind, to, only, _)) => Err(Mismatch::Restricted { kind, to, only }),
-        None => Ok(()),
-    }
+/// One restriction of an order and whom it is asked about.
+struct Rule {
+    kind: &'static str,
+    to: &'static str,
+    only: Address,
+    actual: Address,
 }
 
-/// Group contracts are not looked into here: an order restricted to one may be refused.
-fn allows(only: Address, actual: Address) -> bool {
-    only.is_zero() || only == actual
+fn restrictions(orders: &Orders) -> [Rule; 9] {
+    let (a, d) = (&orders.app.order, &orders.dataset.order);
+    let (w, r) = (&orders.workerpool.order, &orders.request.order);
+    let rule = |kind, to, only, actual| Rule {
+        kind,
+        to,
+        only,
+        actual,
+    };
+    [
+        rule("app", "dataset", a.datasetrestrict, d.dataset),
+        rule("app", "workerpool", a.workerpoolrestrict, w.workerpool),
+        rule("app", "requester", a.requesterrestrict, r.requester),
+        rule("dataset", "app", d.apprestrict, a.app),
+        rule("dataset", "workerpool", d.workerpoolrestrict, w.workerpool),
+        rule("dataset", "requester", d.requesterrestrict, r.requester),
+        rule("workerpool", "app", w.apprestrict, a.app),
+        rule("workerpool", "dataset", w.datasetrestrict, d.dataset),
+        rule("workerpool", "requester", w.requesterrestrict, r.requester),
+    ]
+}
+
+/// Who is known to be in which group contract: the answers to [`undecided`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members(BTreeSet<(Address, Address)>);
+
+impl Members {
+    /// Remembers that `group` has `account` as a member.
+    pub fn insert(&mut self, group: Address, account: Address) {
+        self.0.insert((group, account));
+    }
+
+    /// The contract's `isAuthorized` (spec/contracts.md §6).
+    pub fn allow(&self, only: Address, actual: Address) -> bool {
+        only.is_zero() || only == actual || self.0.contains(&(only, actual))
+    }
 }
 
 /// nRLC one task costs.
@@ -236,200 +181,108 @@ pub fn cost_per_task(orders: &Orders) -> U256 {
         .saturating_add(orders.workerpool.order.workerpoolprice)
 }
 
-/// The requester's account does not cover the deal.
+/// nRLC the workerpool's owner locks for `tasks` tasks: rounded down for each task.
+pub fn pool_lock(price: U256, tasks: U256) -> U256 {
+    let percent = price.saturating_mul(U256::from(POOL_STAKE_PERCENT));
+    (percent / U256::from(100)).saturating_mul(tasks)
+}
+
+/// What the chain says of one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// `app`, `dataset`, `workerpool` or `request`.
+    pub kind: &'static str,
+    /// The app, dataset or workerpool; the requester.
+    pub subject: Address,
+    /// Whether the subject is one; requesters always are.
+    pub is_registered: bool,
+    /// Who must have signed: the subject's owner, the requester.
+    pub signer: Address,
+    /// Whether they did.
+    pub is_signed: bool,
+    /// Tasks it is still good for.
+    pub remaining: U256,
+}
+
+/// What the chain says of four orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shortfall {
-    /// The requester.
-    pub account: Address,
-    /// nRLC the deal costs.
-    pub needed: U256,
-    /// nRLC free in the account.
-    pub present: U256,
-    /// nRLC locked in running deals.
-    pub locked: U256,
-    /// The chain's name, for the hint.
-    pub chain: String,
+pub struct Facts {
+    /// Who is in the groups that orders are restricted to.
+    pub members: Members,
+    /// Whether the category exists.
+    pub is_category_known: bool,
+    /// The orders used: without the dataset when there is none.
+    pub legs: Vec<Leg>,
+    /// Of the workerpool's owner.
+    pub pool_owner: Address,
+    /// What they have.
+    pub pool_account: chain::Account,
+    /// What the requester has.
+    pub requester_account: chain::Account,
 }
 
-impl Shortfall {
-    /// The command that fixes it.
-    pub fn hint(&self) -> String {
-        let missing = self.needed.saturating_sub(self.present);
-        format!(
-            "deposit what is missing: `iexec account deposit {missing} nRLC --chain {}`",
-            self.chain
-        )
-    }
+/// What a match will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Tasks.
+    pub volume: U256,
+    /// nRLC for all of them.
+    pub total: U256,
 }
 
-impl fmt::Display for Shortfall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the account of {} needs {} nRLC ({} RLC) for this deal, but has {} nRLC (and {} nRLC \
-             locked in running deals)",
-            self.account,
-            self.needed,
-            rlc::to_rlc(self.needed),
-            self.present,
-            self.locked
-        )
-    }
-}
-
-/// Whether `stake` covers `tasks` tasks.
+/// Judges four orders as the contract will; `chain` is the chain's name, for hints.
 ///
 /// # Errors
-/// The [`Shortfall`].
-pub fn solvent(
-    orders: &Orders,
-    tasks: U256,
-    account: &chain::Account,
-    chain: &str,
-) -> Result<(), Box<Shortfall>> {
-    let needed = cost_per_task(orders).saturating_mul(tasks);
-    match needed <= account.stake {
-        true => Ok(()),
-        false => Err(Box::new(Shortfall {
-            account: orders.request.order.requester,
+/// [`Error::Unmatchable`] with the first rule broken, [`Error::Insolvent`].
+pub fn judge(orders: &Orders, facts: &Facts, chain: &str) -> Result<Estimate, Error> {
+    let broken = |mismatch| Err(Error::Unmatchable(mismatch));
+    matchable(orders, &facts.members).map_err(Error::Unmatchable)?;
+    if !facts.is_category_known {
+        return broken(Mismatch::UnknownCategory(orders.request.order.category));
+    }
+    facts.legs.iter().try_for_each(trustworthy)?;
+    let volume = volume(&facts.legs).map_err(Error::Unmatchable)?;
+    let total = cost_per_task(orders).saturating_mul(volume);
+    let requester = orders.request.order.requester;
+    Shortfall::check(requester, total, &facts.requester_account, chain)
+        .map_err(Error::Insolvent)?;
+    let needed = pool_lock(orders.workerpool.order.workerpoolprice, volume);
+    let present = facts.pool_account.stake;
+    match needed <= present {
+        true => Ok(Estimate { volume, total }),
+        false => broken(Mismatch::PoolStake {
+            owner: facts.pool_owner,
             needed,
-            present: account.stake,
-            locked: account.locked,
-            chain: chain.to_owned(),
-        })),
+            present,
+        }),
+    }
+}
+
+fn trustworthy(leg: &Leg) -> Result<(), Error> {
+    let mismatch = match (leg.is_registered, leg.is_signed) {
+        (false, _) => Mismatch::NotRegistered {
+            kind: leg.kind,
+            address: leg.subject,
+        },
+        (true, false) => Mismatch::Unsigned {
+            kind: leg.kind,
+            signer: leg.signer,
+        },
+        (true, true) => return Ok(()),
+    };
+    Err(Error::Unmatchable(mismatch))
+}
+
+/// The least that any order is still good for.
+fn volume(legs: &[Leg]) -> Result<U256, Mismatch> {
+    let least = legs.iter().min_by_key(|leg| leg.remaining);
+    match least {
+        Some(leg) if !leg.remaining.is_zero() => Ok(leg.remaining),
+        used => Err(Mismatch::Consumed {
+            kind: used.map_or("request", |leg| leg.kind),
+        }),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use protocol::{B256, Bytes, Tag};
-
-    use super::*;
-    use crate::run::select::tests::pool_order;
-
-    fn orders() -> Orders {
-        let app = AppOrder {
-            app: Address::repeat_byte(1),
-            appprice: U256::from(2),
-            volume: U256::from(1),
-            tag: Tag::NONE,
-            datasetrestrict: Address::ZERO,
-            workerpoolrestrict: Address::ZERO,
-            requesterrestrict: Address::ZERO,
-            salt: B256::ZERO,
-        };
-        let request = RequestOrder {
-            app: app.app,
-            appmaxprice: U256::from(2),
-            dataset: Address::ZERO,
-            datasetmaxprice: U256::ZERO,
-            workerpool: Address::ZERO,
-            workerpoolmaxprice: U256::from(5),
-            requester: Address::repeat_byte(9),
-            volume: U256::from(1),
-            tag: Tag::NONE,
-            category: U256::ZERO,
-            trust: U256::ZERO,
-            beneficiary: Address::repeat_byte(9),
-            callback: Address::ZERO,
-            params: String::new(),
-            salt: B256::ZERO,
-        };
-        let sign = Bytes::new();
-        Orders {
-            app: Signed {
-                order: app,
-                sign: sign.clone(),
-            },
-            dataset: Signed::none(),
-            workerpool: Signed {
-                order: pool_order(0, 5, 1, Tag::NONE),
-                sign: sign.clone(),
-            },
-            request: Signed {
-                order: request,
-                sign,
-            },
-        }
-    }
-
-    fn broken(change: impl FnOnce(&mut Orders)) -> Mismatch {
-        let mut orders = orders();
-        change(&mut orders);
-        matchable(&orders).unwrap_err()
-    }
-
-    #[test]
-    fn fitting_orders_match() {
-        assert_eq!(matchable(&orders()), Ok(()));
-        assert_eq!(cost_per_task(&orders()), U256::from(7));
-    }
-
-    #[test]
-    fn every_rule_has_its_mismatch() {
-        let two = U256::from(2);
-        let category = broken(|o| o.request.order.category = two);
-        assert_eq!(
-            category,
-            Mismatch::Category {
-                wanted: two,
-                offered: U256::ZERO
-            }
-        );
-        assert!(matches!(
-            broken(|o| o.request.order.trust = two),
-            Mismatch::Trust { .. }
-        ));
-        let price = broken(|o| o.workerpool.order.workerpoolprice = U256::from(6));
-        assert_eq!(
-            price.to_string(),
-            "workerpoolmaxprice is 5 nRLC, the workerpool order asks 6 nRLC"
-        );
-        assert_eq!(broken(|o| o.app.order.tag = Tag::TEE_TDX), Mismatch::Tag);
-        let tee = broken(|o| {
-            o.request.order.tag = Tag::TEE_TDX;
-            o.workerpool.order.tag = Tag::TEE_TDX;
-        });
-        assert_eq!(tee, Mismatch::AppNotConfidential);
-        let other = broken(|o| o.request.order.app = Address::ZERO);
-        assert_eq!(other, Mismatch::Other { kind: "app" });
-        let pool = broken(|o| o.request.order.workerpool = Address::repeat_byte(7));
-        assert_eq!(pool, Mismatch::Other { kind: "workerpool" });
-        let only = Address::repeat_byte(5);
-        let restricted = broken(|o| o.app.order.requesterrestrict = only);
-        assert_eq!(
-            restricted,
-            Mismatch::Restricted {
-                kind: "app",
-                to: "requester",
-                only
-            }
-        );
-        let dataset = broken(|o| o.workerpool.order.datasetrestrict = only);
-        assert!(matches!(
-            dataset,
-            Mismatch::Restricted {
-                kind: "workerpool",
-                ..
-            }
-        ));
-    }
-
-    #[test]
-    fn a_shortfall_says_what_to_do() {
-        let account = chain::Account {
-            stake: U256::from(10),
-            locked: U256::from(3),
-        };
-        assert!(solvent(&orders(), U256::from(1), &account, "local").is_ok());
-        let short = solvent(&orders(), U256::from(2), &account, "local").unwrap_err();
-        assert_eq!(
-            short.hint(),
-            "deposit what is missing: `iexec account deposit 4 nRLC --chain local`"
-        );
-        let text = short.to_string();
-        for part in ["14 nRLC", "10 nRLC", "3 nRLC", &short.account.to_string()] {
-            assert!(text.contains(part), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,19 +1,23 @@
 //! Running an app: from wishes to a deal on chain (spec/client.md §5).
 //!
-//! [`request`] reads the wishes, [`select`] picks orders, [`check`] says why they would not match
-//! or could not be paid (all three pure), [`plan`] brings them together with chain and market, and
-//! [`execute`] sends the one transaction.
+//! [`request`] reads the wishes, [`choice`] picks orders and tells why the others do not fit,
+//! [`check`] says why they would not match or could not be paid (all three pure), [`plan`] brings
+//! them together with chain and market, [`preflight`] asks for what else is needed, and
+//! [`execute`] sends the one transaction. [`execution`] only asks, and lets others match.
 
 pub mod check;
+pub mod choice;
+pub mod execution;
+mod mismatch;
 pub mod plan;
 pub mod preflight;
 pub mod request;
-pub mod select;
+mod shortfall;
 
 use chain::{Actor, Receipt};
 use protocol::{DealId, U256};
 
-use crate::Error;
+use crate::{Error, run::check::Orders};
 
 /// A deal that was just made.
 #[derive(Clone, Debug)]
@@ -31,7 +35,14 @@ pub struct Started {
 /// # Errors
 /// [`Error::Chain`] with the contract's reason, e.g. when somebody else used an order up first.
 pub async fn execute(actor: &Actor, plan: &plan::Plan) -> Result<Started, Error> {
-    let orders = &plan.orders;
+    match_orders(actor, &plan.orders).await
+}
+
+/// Matches any four orders on chain.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn match_orders(actor: &Actor, orders: &Orders) -> Result<Started, Error> {
     let (deal, volume, receipt) = actor
         .match_orders(
             &orders.app,

@@ -1,55 +1,182 @@
-//! What a confidential run needs in the SMS, asked before anything is paid (spec/client.md §5.1).
+//! What a run needs besides orders and money, asked before anything is signed
+//! (spec/client.md §5.1).
 
-use protocol::Address;
+use protocol::{Address, Tag, order::RequestOrder, params::DealParams};
 
 use crate::{
     Client, Error,
-    run::request::Wishes,
     services::sms::{self, DROPBOX_TOKEN, RESULT_ENCRYPTION_KEY},
 };
 
-/// Checks that every secret which the request names is there. Standard runs need none.
+/// Something that is not in the SMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Missing {
+    what: String,
+    /// The command that puts it there, and who must type it.
+    remedy: String,
+}
+
+/// Whether workers can run the app at all: it has the checksum that pins its image, and no
+/// enclave configuration of the frameworks that are gone.
+///
+/// Whether the image can be pulled is for the worker to find out: it may lie in a registry that
+/// only workers reach.
 ///
 /// # Errors
-/// [`Error::Configuration`] naming the first one that is missing, [`Error::Api`].
-pub async fn check(client: &Client, requester: Address, wishes: &Wishes) -> Result<(), Error> {
-    if !wishes.tag.is_tee() {
+/// [`Error::Configuration`], [`Error::NotFound`], [`Error::Chain`].
+pub async fn app(client: &Client, app: Address) -> Result<(), Error> {
+    let info = crate::app::show(client, app).await?;
+    let reason = if info.checksum.is_zero() {
+        format!("app {app} has no checksum: no worker can tell whether its image is the right one")
+    } else if !info.mrenclave.is_empty() {
+        format!("app {app} is made for an enclave framework that is no longer served")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Configuration {
+        reason,
+        hint: Some("deploy it again, or use --skip-preflight-check".to_owned()),
+    })
+}
+
+/// Checks that every secret which the request needs is in the SMS; `tag` is that of the whole
+/// deal. Standard runs need none.
+///
+/// # Errors
+/// [`Error::Configuration`] naming all that are missing and the commands that push them,
+/// [`Error::Api`].
+pub async fn request(client: &Client, request: &RequestOrder, tag: Tag) -> Result<(), Error> {
+    if !tag.is_tee() {
         return Ok(());
     }
-    let params = &wishes.params;
-    if let Some(dataset) = wishes.dataset
-        && !sms::has_dataset_key(client, dataset).await?
-    {
-        return Err(missing(format!("the key of dataset {dataset}")));
-    }
-    if params.iexec_result_encryption == Some(true) {
-        let beneficiary = wishes.beneficiary.unwrap_or(requester);
-        if !sms::has_web2(client, beneficiary, RESULT_ENCRYPTION_KEY).await? {
-            return Err(missing(format!(
-                "the result encryption key of {beneficiary}"
-            )));
-        }
-    }
-    if params.iexec_result_storage_provider.as_deref() == Some("dropbox")
-        && !sms::has_web2(client, requester, DROPBOX_TOKEN).await?
-    {
-        return Err(missing(format!("the dropbox token of {requester}")));
-    }
+    let params = DealParams::from_chain(&request.params);
+    let mut missing = Vec::new();
+    missing.extend(dataset_key(client, request.dataset).await?);
+    missing.extend(result_key(client, request, &params).await?);
+    missing.extend(storage_token(client, request, &params).await?);
     for name in params
         .iexec_secrets
         .iter()
         .flat_map(|secrets| secrets.values())
     {
-        if !sms::has_requester_secret(client, requester, name).await? {
-            return Err(missing(format!("the secret `{name}` of {requester}")));
-        }
+        missing.extend(requester_secret(client, request.requester, name).await?);
     }
-    Ok(())
+    verdict(&missing, &client.chain().name)
 }
 
-fn missing(what: String) -> Error {
-    Error::Configuration {
-        reason: format!("{what} is not in the SMS"),
-        hint: Some("push it first, or use --skip-preflight-check".to_owned()),
+/// Checks that the key of a dataset is in the SMS.
+///
+/// # Errors
+/// As [`request`].
+pub async fn dataset(client: &Client, dataset: Address) -> Result<(), Error> {
+    let missing = dataset_key(client, dataset).await?;
+    verdict(missing.as_slice(), &client.chain().name)
+}
+
+async fn dataset_key(client: &Client, dataset: Address) -> Result<Option<Missing>, Error> {
+    if dataset.is_zero() || sms::has_dataset_key(client, dataset).await? {
+        return Ok(None);
+    }
+    Ok(Some(Missing {
+        what: format!("the key of dataset {dataset}"),
+        remedy: format!("its owner types `iexec dataset push-secret {dataset}`"),
+    }))
+}
+
+async fn result_key(
+    client: &Client,
+    request: &RequestOrder,
+    params: &DealParams,
+) -> Result<Option<Missing>, Error> {
+    let owner = request.beneficiary;
+    if params.iexec_result_encryption != Some(true)
+        || sms::has_web2(client, owner, RESULT_ENCRYPTION_KEY).await?
+    {
+        return Ok(None);
+    }
+    Ok(Some(Missing {
+        what: format!("the result encryption key of {owner}"),
+        remedy: "the beneficiary types `iexec result push-encryption-key`".to_owned(),
+    }))
+}
+
+async fn storage_token(
+    client: &Client,
+    request: &RequestOrder,
+    params: &DealParams,
+) -> Result<Option<Missing>, Error> {
+    let owner = request.requester;
+    if params.iexec_result_storage_provider.as_deref() != Some("dropbox")
+        || sms::has_web2(client, owner, DROPBOX_TOKEN).await?
+    {
+        return Ok(None);
+    }
+    Ok(Some(Missing {
+        what: format!("the dropbox token of {owner}"),
+        remedy: "type `iexec storage init dropbox`".to_owned(),
+    }))
+}
+
+async fn requester_secret(
+    client: &Client,
+    requester: Address,
+    name: &str,
+) -> Result<Option<Missing>, Error> {
+    if sms::has_requester_secret(client, requester, name).await? {
+        return Ok(None);
+    }
+    Ok(Some(Missing {
+        what: format!("the secret `{name}` of {requester}"),
+        remedy: format!("type `iexec requester push-secret {name}`"),
+    }))
+}
+
+fn verdict(missing: &[Missing], chain: &str) -> Result<(), Error> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<_> = missing.iter().map(|it| it.what.as_str()).collect();
+    let remedies: Vec<_> = missing
+        .iter()
+        .map(|it| with_chain(&it.remedy, chain))
+        .collect();
+    Err(Error::Configuration {
+        reason: format!("not in the SMS: {}", what.join(", ")),
+        hint: Some(format!(
+            "{}; or use --skip-preflight-check",
+            remedies.join("; ")
+        )),
+    })
+}
+
+fn with_chain(remedy: &str, chain: &str) -> String {
+    match remedy.strip_suffix('`') {
+        Some(command) => format!("{command} --chain {chain}`"),
+        None => remedy.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_missing_is_told_with_its_command() {
+        let missing = |what: &str, remedy: &str| Missing {
+            what: what.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        let both = [
+            missing("the key", "its owner types `iexec dataset push-secret 0x1`"),
+            missing("the token", "type `iexec storage init dropbox`"),
+        ];
+        let error = verdict(&both, "local").unwrap_err();
+        assert_eq!(error.to_string(), "not in the SMS: the key, the token");
+        assert_eq!(
+            error.hint().unwrap(),
+            "its owner types `iexec dataset push-secret 0x1 --chain local`; type \
+             `iexec storage init dropbox --chain local`; or use --skip-preflight-check"
+        );
+        assert!(verdict(&[], "local").is_ok());
     }
 }

@@ -10,6 +10,9 @@ use crate::{Error, parse};
 /// The storage provider when nothing else is said.
 const DEFAULT_STORAGE: &str = "ipfs";
 
+/// Where results can go.
+const PROVIDERS: [&str; 2] = ["ipfs", "dropbox"];
+
 /// Everything that shapes a request order, except prices: those follow the orders picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wishes {
@@ -21,6 +24,8 @@ pub struct Wishes {
     pub workerpool: Option<Address>,
     /// The category; none for the smallest on offer.
     pub category: Option<u64>,
+    /// Tasks: more than one is a bag of tasks, of which each gets its index.
+    pub volume: U256,
     /// What the machine must have.
     pub tag: Tag,
     /// How sure the result must be.
@@ -41,6 +46,7 @@ impl Wishes {
             dataset: None,
             workerpool: None,
             category: None,
+            volume: U256::ONE,
             tag: Tag::NONE,
             trust: U256::ZERO,
             beneficiary: None,
@@ -52,18 +58,63 @@ impl Wishes {
     /// The text for the request order: the default storage added and the rules checked.
     ///
     /// # Errors
-    /// [`Error::Protocol`] naming the broken rule.
+    /// [`Error::Protocol`] or [`Error::Invalid`] naming the broken rule.
     pub fn params_text(&self) -> Result<String, Error> {
-        let mut params = self.params.clone();
         let has_callback = !self.callback.is_zero();
-        if params.iexec_result_storage_provider.is_none() && !has_callback {
-            params.iexec_result_storage_provider = Some(DEFAULT_STORAGE.to_owned());
-        }
-        if !self.tag.is_tee() {
-            params.check_standard(has_callback)?;
-        }
-        Ok(params.to_text())
+        complete(self.params.clone(), self.tag, has_callback).map(|params| params.to_text())
     }
+}
+
+/// Adds the default storage and checks the rules of spec/client.md §4.5.
+fn complete(mut params: DealParams, tag: Tag, has_callback: bool) -> Result<DealParams, Error> {
+    if params.iexec_result_storage_provider.is_none() && !has_callback {
+        params.iexec_result_storage_provider = Some(DEFAULT_STORAGE.to_owned());
+    }
+    check_urls(params.input_files())?;
+    if !tag.is_tee() {
+        params.check_standard(has_callback)?;
+    }
+    let provider = params.iexec_result_storage_provider.as_deref();
+    match provider.filter(|provider| !has_callback && !PROVIDERS.contains(provider)) {
+        Some(provider) => Err(unknown_provider("iexec_result_storage_provider", provider)),
+        None => Ok(params),
+    }
+}
+
+/// `params` of a request order from what somebody wrote: the text as it stands when nothing has
+/// to be changed, because it is what gets signed.
+///
+/// # Errors
+/// As [`Wishes::params_text`].
+pub fn params_text(text: &str, tag: Tag, has_callback: bool) -> Result<String, Error> {
+    let completed = complete(read_object(text)?, tag, has_callback)?.to_text();
+    let is_same = match (
+        serde_json::from_str::<Value>(text),
+        serde_json::from_str::<Value>(&completed),
+    ) {
+        (Ok(written), Ok(completed)) => written == completed,
+        _ => false,
+    };
+    Ok(if is_same { text.to_owned() } else { completed })
+}
+
+/// A worker refuses anything else, after the deal is paid.
+fn check_urls(files: &[String]) -> Result<(), Error> {
+    let wrong = files.iter().find(|file| {
+        let url = url::Url::parse(file).ok();
+        !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    });
+    match wrong {
+        Some(file) => Err(Error::invalid(
+            "iexec_input_files",
+            format!("`{file}` is not an http(s) URL"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn unknown_provider(field: &str, provider: &str) -> Error {
+    Error::invalid(field, format!("`{provider}` is neither ipfs nor dropbox"))
 }
 
 /// `params` as the command line gives them: all texts as typed.
@@ -104,9 +155,8 @@ impl TypedParams<'_> {
             params.iexec_secrets = Some(read_secrets(self.secrets)?);
         }
         if let Some(provider) = self.storage_provider {
-            if !["ipfs", "dropbox"].contains(&provider) {
-                let reason = format!("`{provider}` is neither ipfs nor dropbox");
-                return Err(Error::invalid("--storage-provider", reason));
+            if !PROVIDERS.contains(&provider) {
+                return Err(unknown_provider("--storage-provider", provider));
             }
             params.iexec_result_storage_provider = Some(provider.to_owned());
         }
@@ -213,6 +263,44 @@ mod tests {
         let mut callback = Wishes::of(Address::ZERO);
         callback.callback = Address::repeat_byte(1);
         assert_eq!(callback.params_text().unwrap(), "{}");
+    }
+
+    /// What is signed stays as it was written (spec/client.md §4.5).
+    #[test]
+    fn complete_params_are_kept_to_the_letter() {
+        let same = r#"{"iexec_args":"x", "iexec_result_storage_provider":"ipfs"}"#;
+        assert_eq!(params_text(same, Tag::NONE, false).unwrap(), same);
+        let added = params_text(r#"{"iexec_args":"x"}"#, Tag::NONE, false).unwrap();
+        assert_eq!(
+            added,
+            r#"{"iexec_result_storage_provider":"ipfs","iexec_args":"x"}"#
+        );
+        assert_eq!(params_text("{}", Tag::NONE, true).unwrap(), "{}");
+    }
+
+    #[test]
+    fn input_files_are_urls_of_the_web() {
+        let files = |file: &str| {
+            let text = serde_json::json!({ "iexec_input_files": [file] }).to_string();
+            params_text(&text, Tag::TEE_TDX, false)
+        };
+        assert!(files("https://a.b/c?d").is_ok());
+        for bad in ["file:///etc/passwd", "a.b/c", "http://", "ftp://a/b"] {
+            let error = files(bad).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{bad}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn results_go_to_a_known_place() {
+        let provider = |name: &str, tag, has_callback| {
+            let text = serde_json::json!({ "iexec_result_storage_provider": name }).to_string();
+            params_text(&text, tag, has_callback)
+        };
+        assert!(provider("dropbox", Tag::NONE, false).is_err());
+        assert!(provider("dropbox", Tag::TEE_TDX, false).is_ok());
+        assert!(provider("zz", Tag::TEE_TDX, false).is_err());
+        assert!(provider("zz", Tag::NONE, true).is_ok());
     }
 
     #[test]

@@ -4,10 +4,12 @@ mod count;
 mod deploy;
 mod init;
 mod publish;
+mod request_execution;
 mod run;
 mod show;
 mod test;
 mod unpublish;
+mod wishes;
 
 use clap::Subcommand;
 
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Unpublish(unpublish::Args),
     /// Run an app
     Run(Box<run::Args>),
+    /// Ask on the market for a run: whoever offers it makes the deal
+    RequestExecution(Box<request_execution::Args>),
     /// Run an app here, twice, in the worker's sandbox, and judge its result
     Test(test::Args),
 }
@@ -47,6 +51,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, 
         Command::Publish(args) => publish::run(args, context).await,
         Command::Unpublish(args) => unpublish::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,
+        Command::RequestExecution(args) => request_execution::run(args, context).await,
         Command::Test(args) => test::run(args, context).await,
     }
 }

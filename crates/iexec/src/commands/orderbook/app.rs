@@ -1,10 +1,9 @@
 //! `iexec orderbook app`.
 
-use protocol::rlc;
-use sdk::{parse, services::market};
-use serde_json::{Value, json};
+use protocol::order::AppOrder;
+use serde_json::json;
 
-use super::filter::FilterArgs;
+use super::filter::{self, Columns, FilterArgs, party, restriction};
 use crate::{
     cli::ChainArgs,
     context::Context,
@@ -24,41 +23,56 @@ pub(crate) struct Args {
     /// Also orders restricted to this dataset
     #[arg(long, value_name = "address")]
     dataset: Option<String>,
+    /// Only orders restricted to that dataset
+    #[arg(long)]
+    dataset_strict: bool,
     /// Also orders restricted to this workerpool
     #[arg(long, value_name = "address")]
     workerpool: Option<String>,
+    /// Only orders restricted to that workerpool
+    #[arg(long)]
+    workerpool_strict: bool,
+    /// Also orders restricted to this requester
+    #[arg(long, value_name = "address")]
+    requester: Option<String>,
+    /// Only orders restricted to that requester
+    #[arg(long)]
+    requester_strict: bool,
 }
+
+const COLUMNS: Columns<AppOrder> = Columns {
+    key: "appOrders",
+    price: |order| order.appprice,
+    row: |record| {
+        let order = &record.order.order;
+        json!({
+            "orderHash": record.order_hash,
+            "price": order.appprice.to_string(),
+            "remaining": record.remaining.to_string(),
+            "app": order.app.to_checksum(None),
+            "tag": order.tag,
+            "datasetrestrict": order.datasetrestrict.to_checksum(None),
+            "workerpoolrestrict": order.workerpoolrestrict.to_checksum(None),
+            "requesterrestrict": order.requesterrestrict.to_checksum(None),
+        })
+    },
+};
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let mut filter = args.filter.read()?;
-    filter.subject = parse::address_or_any("address", Some(&args.address))?;
-    filter.dataset = parse::address_or_any("--dataset", args.dataset.as_deref())?;
-    filter.workerpool = parse::address_or_any("--workerpool", args.workerpool.as_deref())?;
+    filter.subject = party("address", Some(&args.address))?;
+    filter.dataset = restriction("--dataset", args.dataset.as_deref(), args.dataset_strict)?;
+    filter.workerpool = restriction(
+        "--workerpool",
+        args.workerpool.as_deref(),
+        args.workerpool_strict,
+    )?;
+    filter.requester = restriction(
+        "--requester",
+        args.requester.as_deref(),
+        args.requester_strict,
+    )?;
     let client = context.client(args.chain.name()).await?;
-    let book = market::app_orders(&client, &filter).await?;
-    let orders: Vec<Value> = book
-        .orders
-        .iter()
-        .map(|record| {
-            let order = &record.order.order;
-            json!({
-                "orderHash": record.order_hash,
-                "price": order.appprice.to_string(),
-                "remaining": record.remaining.to_string(),
-                "app": order.app.to_checksum(None),
-                "tag": order.tag,
-                "datasetrestrict": order.datasetrestrict.to_checksum(None),
-                "workerpoolrestrict": order.workerpoolrestrict.to_checksum(None),
-                "requesterrestrict": order.requesterrestrict.to_checksum(None),
-            })
-        })
-        .collect();
-    let cheapest = book
-        .orders
-        .first()
-        .map(|record| rlc::to_rlc(record.order.order.appprice));
-    let message = super::summary(book.count, cheapest);
-    let raw = json!({ "count": book.count, "appOrders": orders });
-    Ok(Report::new(raw, message).with_data(&json!(orders)))
+    filter::show(context, &client, &filter, &COLUMNS).await
 }

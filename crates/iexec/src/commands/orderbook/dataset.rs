@@ -1,0 +1,78 @@
+//! `iexec orderbook dataset`.
+
+use protocol::order::DatasetOrder;
+use serde_json::json;
+
+use super::filter::{self, Columns, FilterArgs, party, restriction};
+use crate::{
+    cli::ChainArgs,
+    context::Context,
+    outcome::{Failure, Report},
+};
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  iexec orderbook dataset any --app 0x2aD6…0F4c --chain local")]
+pub(crate) struct Args {
+    /// The dataset, or `any`
+    address: String,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Also orders restricted to this app
+    #[arg(long, value_name = "address")]
+    app: Option<String>,
+    /// Only orders restricted to that app
+    #[arg(long)]
+    app_strict: bool,
+    /// Also orders restricted to this workerpool
+    #[arg(long, value_name = "address")]
+    workerpool: Option<String>,
+    /// Only orders restricted to that workerpool
+    #[arg(long)]
+    workerpool_strict: bool,
+    /// Also orders restricted to this requester
+    #[arg(long, value_name = "address")]
+    requester: Option<String>,
+    /// Only orders restricted to that requester
+    #[arg(long)]
+    requester_strict: bool,
+}
+
+const COLUMNS: Columns<DatasetOrder> = Columns {
+    key: "datasetOrders",
+    price: |order| order.datasetprice,
+    row: |record| {
+        let order = &record.order.order;
+        json!({
+            "orderHash": record.order_hash,
+            "price": order.datasetprice.to_string(),
+            "remaining": record.remaining.to_string(),
+            "dataset": order.dataset.to_checksum(None),
+            "tag": order.tag,
+            "apprestrict": order.apprestrict.to_checksum(None),
+            "workerpoolrestrict": order.workerpoolrestrict.to_checksum(None),
+            "requesterrestrict": order.requesterrestrict.to_checksum(None),
+        })
+    },
+};
+
+/// Runs it.
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
+    let mut filter = args.filter.read()?;
+    filter.subject = party("address", Some(&args.address))?;
+    filter.app = restriction("--app", args.app.as_deref(), args.app_strict)?;
+    filter.workerpool = restriction(
+        "--workerpool",
+        args.workerpool.as_deref(),
+        args.workerpool_strict,
+    )?;
+    filter.requester = restriction(
+        "--requester",
+        args.requester.as_deref(),
+        args.requester_strict,
+    )?;
+    let client = context.client(args.chain.name()).await?;
+    filter::show(context, &client, &filter, &COLUMNS).await
+}
