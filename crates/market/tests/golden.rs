@@ -283,23 +283,10 @@ async fn sqlite_gives_the_recorded_answers() {
     recorded_exchanges_get_the_recorded_answers(Replay::new().await).await;
 }
 
-/// Runs where `MARKET_TEST_POSTGRES` names a server, e.g. `postgres://postgres@127.0.0.1`.
 #[tokio::test]
-#[ignore = "needs a server: MARKET_TEST_POSTGRES=postgres://user@host"]
 async fn postgres_gives_the_recorded_answers() {
-    let server = std::env::var("MARKET_TEST_POSTGRES").unwrap();
-    sqlx::any::install_default_drivers();
-    let admin = sqlx::AnyPool::connect(&format!("{server}/postgres"))
-        .await
-        .unwrap();
-    for sql in [
-        "drop database if exists market_golden",
-        "create database market_golden",
-    ] {
-        sqlx::raw_sql(sql).execute(&admin).await.unwrap();
-    }
-    let replay = Replay::over(&format!("{server}/market_golden")).await;
-    recorded_exchanges_get_the_recorded_answers(replay).await;
+    let url = tools::need!(tools::postgres_database());
+    recorded_exchanges_get_the_recorded_answers(Replay::over(&url).await).await;
 }
 
 #[tokio::test]

@@ -336,24 +336,10 @@ mod tests {
         sql_admits_what_the_rule_admits(database, 1).await;
     }
 
-    /// Runs where `MARKET_TEST_POSTGRES` names a server, e.g. `postgres://postgres@127.0.0.1`.
     #[tokio::test]
-    #[ignore = "needs a server: MARKET_TEST_POSTGRES=postgres://user@host"]
     async fn postgres_admits_what_the_rules_admit() {
-        let server = std::env::var("MARKET_TEST_POSTGRES").unwrap();
-        sqlx::any::install_default_drivers();
-        let admin = sqlx::AnyPool::connect(&format!("{server}/postgres"))
-            .await
-            .unwrap();
-        for sql in [
-            "drop database if exists market_rules",
-            "create database market_rules",
-        ] {
-            sqlx::raw_sql(sql).execute(&admin).await.unwrap();
-        }
-        let database = Database::open(&format!("{server}/market_rules"))
-            .await
-            .unwrap();
+        let url = tools::need!(tools::postgres_database());
+        let database = Database::open(&url).await.unwrap();
         sql_admits_what_the_rule_admits(database, 1).await;
     }
 
