@@ -82,7 +82,7 @@ async fn metrics(State(market): Shared, Query(query): Params_) -> Answer {
     let last = last.unwrap_or_default();
     let mut shown = json!({ "lastBlock": last, "checkpointBlock": last });
     for kind in Kind::ALL {
-        let open = market.database.open_orders(kind, None).await?;
+        let open = market.database.look(|shelves| shelves.count(kind, None));
         shown[format!("{}orders", kind.name())] = open.into();
     }
     Ok(shown.into())
@@ -90,8 +90,7 @@ async fn metrics(State(market): Shared, Query(query): Params_) -> Answer {
 
 /// A page of a book and how many orders match in all.
 async fn page_of(market: &Market, query: &BookQuery) -> Result<answer::Body, Refusal> {
-    let orders = market.database.orders(query).await?;
-    let count = market.database.count(query).await?;
+    let (count, orders) = market.database.search(query).await?;
     let chain_id = market.config.chain_id;
     let shown: Vec<_> = orders.iter().map(|order| order.listed(chain_id)).collect();
     Ok(answer::list("orders", shown, count, query.page))
