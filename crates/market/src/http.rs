@@ -3,6 +3,9 @@
 mod answer;
 mod cors;
 mod deals;
+mod events;
+#[cfg(test)]
+mod fuzz;
 mod limit;
 mod orders;
 
@@ -30,12 +33,15 @@ const BODY_BYTES_MAX: usize = 1_000_000;
 type Shared = State<Arc<Market>>;
 type Params_ = Query<HashMap<String, String>>;
 
+pub(crate) use events::LISTENERS_MAX;
+
 pub(crate) fn router(market: Arc<Market>) -> Router {
     let limiter = Arc::new(Limiter::new(&market.config, market.clock.clone()));
     let mut router = Router::new()
         .route("/version", get(version))
         .route("/metrics", get(metrics))
         .route("/challenge", get(challenge))
+        .route("/events", get(events::events))
         .route("/deals", get(deals::list))
         .route("/deals/{id}", get(deals::one))
         .route("/ohlc", get(deals::ohlc))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Chain, Clock, Config, Error, TaskView, database::Database, event::Event, http};
@@ -13,6 +13,8 @@ pub(crate) struct Market {
     pub(crate) database: Database,
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) clock: Clock,
+    /// A place for each listener of the live feed.
+    pub(crate) listeners: Arc<Semaphore>,
 }
 
 impl Market {
@@ -27,6 +29,7 @@ impl Market {
             database,
             chain,
             clock,
+            listeners: Arc::new(Semaphore::new(http::LISTENERS_MAX)),
         })
     }
 }

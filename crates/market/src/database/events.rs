@@ -133,3 +133,12 @@ impl Turn<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Database {
+    pub(crate) async fn forget_events(&self, up_to: u64) {
+        let mut turn = self.turn().await.unwrap();
+        turn.cut_backlog(up_to).await.unwrap();
+        turn.commit().await.unwrap();
+    }
+}
