@@ -234,11 +234,9 @@ mod tests {
         assert!(matches!(vault.get(&other).await, Err(Error::Damaged)));
     }
 
-    /// Run with `IEXEC_TEST_POSTGRES=postgres://… cargo test -p iexec-secrets -- --ignored`.
     #[tokio::test]
-    #[ignore = "needs an empty PostgreSQL database"]
     async fn the_same_sql_runs_on_postgres() {
-        let url = std::env::var("IEXEC_TEST_POSTGRES").unwrap();
+        let url = tools::need!(tools::postgres_database());
         let scene = Scene::new();
         let vault = Vault::open(&url, scene.key()).await.unwrap();
         assert!(vault.insert(&SLOT, &value("first")).await.unwrap());
