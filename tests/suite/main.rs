@@ -4,6 +4,7 @@
 
 mod bag;
 mod crash;
+mod examples;
 mod failure;
 mod happy;
 mod official;
@@ -32,6 +33,8 @@ macro_rules! both {
         scenarios!(builtin, Builtin: $($list)*);
     };
 }
+
+scenarios!(library, Builtin: examples::publish_list_and_run,);
 
 both! {
     happy::one_task,
