@@ -23,6 +23,7 @@ const STEPS: &[(&str, &[&str])] = &[
             "warnings",
         ],
     ),
+    ("docs", &["xtask", "docs", "--check"]),
     (
         "tests",
         &["test", "--workspace", "--locked", "--no-fail-fast"],

@@ -4,11 +4,13 @@ use anyhow::bail;
 
 mod ci;
 mod contracts;
+mod docs;
 mod licences;
 mod tidy;
 
 const USAGE: &str = "usage: cargo xtask <chore>
   ci                    everything that has to pass before a change lands
+  docs [--check]        write docs/reference; --check: compare with the committed pages
   tidy                  sizes of files, functions and lines; licences of dependencies
   contracts [--check]   compile the contracts; --check: compare with the committed artifacts
   contracts gas [--check]   measure contracts/gas.md; --check: fail when a row costs more
@@ -23,6 +25,7 @@ fn main() -> anyhow::Result<()> {
             tidy::run()?;
             licences::run()
         }
+        Some((chore, rest)) if chore == "docs" => docs::run(rest),
         Some((chore, rest)) if chore == "contracts" => contracts::run(rest),
         _ => bail!("{USAGE}"),
     }

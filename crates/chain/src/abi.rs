@@ -78,7 +78,13 @@ sol! {
         function claimArray(bytes32[] taskids) external returns (bool);
         function initializeAndClaimArray(bytes32[] dealids, uint256[] idx) external
             returns (bool);
+        function deposit() external payable returns (bool);
         function withdraw(uint256 amount) external returns (bool);
+        function approve(address spender, uint256 amount) external returns (bool);
+        function allowance(address account, address spender) external view returns (uint256);
+        function owner() external view returns (address);
+        function createCategory(string name, string description, uint256 workClockTimeRef)
+            external returns (uint256);
         function manageAppOrder(AppOrderOperation op) external;
         function manageDatasetOrder(DatasetOrderOperation op) external;
         function manageWorkerpoolOrder(WorkerpoolOrderOperation op) external;
@@ -138,6 +144,28 @@ sol! {
         function m_workerpoolDescription() external view returns (string);
         function m_workerStakeRatioPolicy() external view returns (uint256);
         function m_schedulerRewardRatioPolicy() external view returns (uint256);
+        function setName(address ens, string name) external;
+    }
+
+    interface Names {
+        function owner(bytes32 node) external view returns (address);
+        function resolver(bytes32 node) external view returns (address);
+        function setResolver(bytes32 node, address resolver) external;
+    }
+
+    interface Resolver {
+        function addr(bytes32 node) external view returns (address);
+        function name(bytes32 node) external view returns (string);
+        function setAddr(bytes32 node, address target) external;
+        function setText(bytes32 node, string key, string value) external;
+    }
+
+    interface Registrar {
+        function register(bytes32 label, address owner) external;
+    }
+
+    interface ReverseRegistrar {
+        function setName(string name) external returns (bytes32);
     }
 
     interface Group {

@@ -6,7 +6,9 @@ use alloy::{
     sol_types::{SolCall, SolEvent},
 };
 use protocol::{
-    DealId, TaskId, digest,
+    DealId, TaskId,
+    deal::Category,
+    digest,
     message::Authorization,
     order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder},
 };
@@ -15,6 +17,7 @@ use crate::{
     Asset, Error, Hub, Policy, Receipt, Sender, Wallet,
     abi::{self, Hub as Abi, Registry, Token},
     convert,
+    hub::WEI_PER_NRLC,
 };
 
 /// The `operation` that closes an order (spec/contracts.md §3).
@@ -215,7 +218,7 @@ impl Actor {
         self.act_on(self.hub.address(), call).await
     }
 
-    async fn act_on<C: SolCall>(&self, to: Address, call: C) -> Result<Receipt, Error> {
+    pub(crate) async fn act_on<C: SolCall>(&self, to: Address, call: C) -> Result<Receipt, Error> {
         self.sender
             .send(C::SIGNATURE, to, call.abi_encode(), U256::ZERO)
             .await
@@ -379,12 +382,44 @@ impl Actor {
     /// # Errors
     /// [`Error::Reverted`] when the wallet has less.
     pub async fn deposit(&self, nrlc: U256) -> Result<Receipt, Error> {
+        let hub = self.hub.address();
+        if self.hub.is_native() {
+            let call = Abi::depositCall {}.abi_encode();
+            return self.sender.send("deposit", hub, call, wei(nrlc)).await;
+        }
         let call = Token::approveAndCallCall {
-            spender: self.hub.address(),
+            spender: hub,
             amount: nrlc,
             data: Bytes::new(),
         };
         self.act_on(self.hub.token(), call).await
+    }
+
+    /// Lets `spender` move nRLC of this account's deposit; zero takes it back.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn approve(&self, spender: Address, nrlc: U256) -> Result<Receipt, Error> {
+        self.act(Abi::approveCall {
+            spender,
+            amount: nrlc,
+        })
+        .await
+    }
+
+    /// Adds a category and returns its number. Only the hub's owner may.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] for everybody else.
+    pub async fn create_category(&self, category: &Category) -> Result<(u64, Receipt), Error> {
+        let call = Abi::createCategoryCall {
+            name: category.name.clone(),
+            description: category.description.clone(),
+            workClockTimeRef: U256::from(category.work_clock_time_ref),
+        };
+        let receipt = self.act(call).await?;
+        let event: Abi::CreateCategory = find(&receipt, self.hub.address())?;
+        Ok((event.catid.saturating_to(), receipt))
     }
 
     /// Moves nRLC from the hub back into the wallet.
@@ -400,6 +435,9 @@ impl Actor {
     /// # Errors
     /// [`Error::Reverted`] when the wallet has less.
     pub async fn transfer_rlc(&self, to: Address, nrlc: U256) -> Result<Receipt, Error> {
+        if self.hub.is_native() {
+            return self.transfer_gas(to, wei(nrlc)).await;
+        }
         self.act_on(self.hub.token(), Token::transferCall { to, amount: nrlc })
             .await
     }
@@ -410,6 +448,15 @@ impl Actor {
     /// [`Error::Refused`] when the wallet has less.
     pub async fn transfer_gas(&self, to: Address, wei: U256) -> Result<Receipt, Error> {
         self.sender.send("transfer", to, Vec::new(), wei).await
+    }
+
+    /// Sends all of the chain's coin that paying for it leaves; how much, in wei. None when that is
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn transfer_all_gas(&self, to: Address) -> Result<Option<(U256, Receipt)>, Error> {
+        self.sender.send_all(to).await
     }
 
     /// Registers an asset and returns its address.
@@ -455,6 +502,11 @@ impl Actor {
             .send("manageOrder", self.hub.address(), call, U256::ZERO)
             .await
     }
+}
+
+/// The coin that makes up this much RLC in native mode.
+fn wei(nrlc: U256) -> U256 {
+    nrlc.saturating_mul(U256::from(WEI_PER_NRLC))
 }
 
 fn find<E: SolEvent>(receipt: &Receipt, from: Address) -> Result<E, Error> {

@@ -32,6 +32,9 @@ use crate::{
 /// (spec/contracts.md §2).
 const GROUP_MEMBER_PURPOSE: u64 = 4;
 
+/// In native mode 1 RLC is 10¹⁸ wei, as any coin, and 10⁹ nRLC (spec/contracts.md §4).
+pub(crate) const WEI_PER_NRLC: u64 = 1_000_000_000;
+
 /// The three kinds of asset; each has a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Asset {
@@ -189,6 +192,11 @@ impl Hub {
         self.0.token
     }
 
+    /// Whether RLC is the chain's own coin: there is no token then (spec/contracts.md §4).
+    pub fn is_native(&self) -> bool {
+        self.token().is_zero()
+    }
+
     /// The registry of a kind of asset.
     pub fn registry(&self, asset: Asset) -> Address {
         self.0.registries[asset as usize]
@@ -245,7 +253,7 @@ impl Hub {
         read(&self.0.provider, self.0.address, call).await
     }
 
-    async fn entry<C: SolCall + Send + 'static>(
+    pub(crate) async fn entry<C: SolCall + Send + 'static>(
         &self,
         to: Address,
         call: C,
@@ -509,13 +517,42 @@ impl Hub {
         Ok(Address::from_word(B256::from_slice(&answer)))
     }
 
-    /// RLC in a wallet (not deposited), in nRLC.
+    /// Who may create categories and change the hub's configuration.
+    ///
+    /// # Errors
+    /// As [`Hub::deal`].
+    pub async fn owner(&self) -> Result<Address, Error> {
+        self.ask(Abi::ownerCall {}).await
+    }
+
+    /// nRLC of `account`'s deposit that `spender` may move.
+    ///
+    /// # Errors
+    /// As [`Hub::deal`].
+    pub async fn allowance(&self, account: Address, spender: Address) -> Result<U256, Error> {
+        self.ask(Abi::allowanceCall { account, spender }).await
+    }
+
+    /// RLC in a wallet (not deposited), in nRLC; in native mode the whole nRLC of its coin.
     ///
     /// # Errors
     /// As [`Hub::deal`].
     pub async fn rlc_balance(&self, account: Address) -> Result<U256, Error> {
+        if self.is_native() {
+            return Ok(self.gas_balance(account).await? / U256::from(WEI_PER_NRLC));
+        }
         self.entry(self.token(), Token::balanceOfCall { account })
             .await
+    }
+
+    /// Whether there is a contract at an address, and not a wallet.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn is_contract(&self, address: Address) -> Result<bool, Error> {
+        let code = self.0.provider.get_code_at(address).await;
+        let code = code.map_err(|e| Error::from_transport("eth_getCode", e))?;
+        Ok(!code.is_empty())
     }
 
     /// The chain's coin in a wallet, in wei.

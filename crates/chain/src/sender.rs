@@ -102,11 +102,58 @@ impl Sender {
             .with_value(value)
             .with_input(data);
         let (gas, fees) = tokio::try_join!(self.estimate(what, &request), self.fees())?;
-        let request = request.with_gas_limit(gas).with_chain_id(self.0.chain_id);
-        let request = match self.0.policy.gas_price {
-            Some(price) => request.with_gas_price(price),
-            None => priced(request, &fees),
+        let gas = gas + gas * GAS_MARGIN_PERCENT / 100;
+        let request = self.priced(request.with_gas_limit(gas), &fees);
+        self.finish(what, request).await
+    }
+
+    /// Sends all of the chain's coin that is left after paying for the transfer; none when the
+    /// wallet has no more than that.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn send_all(&self, to: Address) -> Result<Option<(U256, Receipt)>, Error> {
+        let what = "transfer";
+        let from = self.0.wallet.address();
+        let request = TransactionRequest::default().with_from(from).with_to(to);
+        let balance = async {
+            let balance = self.0.provider.get_balance(from).await;
+            balance.map_err(|e| Error::from_transport("eth_getBalance", e))
         };
+        let (gas, fees, balance) =
+            tokio::try_join!(self.estimate(what, &request), self.fees(), balance)?;
+        let price = self.dearest(&fees);
+        let cost = U256::from(price) * U256::from(gas);
+        let value = balance.saturating_sub(cost);
+        if value.is_zero() {
+            return Ok(None);
+        }
+        // a legacy price is paid as it stands, so that nothing stays behind
+        let request = request.with_value(value).with_gas_limit(gas);
+        let receipt = self.finish(what, request.with_gas_price(price)).await?;
+        Ok(Some((value, receipt)))
+    }
+
+    /// The most that one gas can cost, in wei.
+    fn dearest(&self, fees: &Fees) -> u128 {
+        let tx = self.priced(TransactionRequest::default(), fees);
+        tx.max_fee_per_gas.or(tx.gas_price).unwrap_or_default()
+    }
+
+    fn priced(&self, tx: TransactionRequest, fees: &Fees) -> TransactionRequest {
+        match self.0.policy.gas_price {
+            Some(price) => tx.with_gas_price(price),
+            None => priced(tx, fees),
+        }
+    }
+
+    /// Signs and submits what is priced, and waits for the receipt.
+    async fn finish(
+        &self,
+        what: &'static str,
+        request: TransactionRequest,
+    ) -> Result<Receipt, Error> {
+        let request = request.with_chain_id(self.0.chain_id);
         let tx = self.submit(what, &request).await?;
         let receipt = self.wait(what, tx).await?;
         if receipt.status() {
@@ -117,8 +164,7 @@ impl Sender {
 
     async fn estimate(&self, what: &'static str, tx: &TransactionRequest) -> Result<u64, Error> {
         let gas = self.0.provider.estimate_gas(tx.clone()).await;
-        let gas = gas.map_err(|e| Error::from_transport(what, e))?;
-        Ok(gas + gas * GAS_MARGIN_PERCENT / 100)
+        gas.map_err(|e| Error::from_transport(what, e))
     }
 
     async fn fees(&self) -> Result<Fees, Error> {

@@ -1,10 +1,16 @@
 //! The command line as typed: the official words and options (spec/client.md §1.3–1.4).
 
+use chain::Policy;
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{
-    account, app, chain, completion, deal, demo, down, info, init, order, orderbook, storage, task,
-    up, wallet,
+use crate::{
+    commands::{
+        account, app, category, chain as chain_commands, completion, deal, demo, doctor, down, ens,
+        info, init, man, not_offered, order, orderbook, reference, requester, result, storage,
+        task, up, wallet,
+    },
+    context::Context,
+    outcome::Failure,
 };
 
 /// The iExec platform in one program.
@@ -59,12 +65,21 @@ pub(crate) enum Command {
     /// Show published orders
     #[command(subcommand, arg_required_else_help = true)]
     Orderbook(orderbook::Command),
+    /// Keep secrets that a confidential task may use
+    #[command(subcommand, arg_required_else_help = true)]
+    Requester(requester::Command),
+    /// Encrypt results for their beneficiary, and open them
+    #[command(subcommand, arg_required_else_help = true)]
+    Result(result::Command),
     /// Set up where results go
     #[command(subcommand, arg_required_else_help = true)]
     Storage(storage::Command),
+    /// Show the categories of tasks, and create them
+    #[command(subcommand, arg_required_else_help = true)]
+    Category(category::Command),
     /// Put the contracts on a chain
     #[command(subcommand, arg_required_else_help = true)]
-    Chain(chain::Command),
+    Chain(chain_commands::Command),
     /// Show the contracts of a chain
     Info(info::Args),
     /// Run a local network: chain, contracts, market, pool, workers, store
@@ -73,8 +88,21 @@ pub(crate) enum Command {
     Down(down::Args),
     /// Watch the tutorial happen on a throw-away network
     Demo(demo::Args),
+    /// Names instead of addresses, on chains that have the name service
+    #[command(subcommand, arg_required_else_help = true)]
+    Ens(ens::Command),
+    /// Find out what on this machine is not as it should be
+    Doctor(doctor::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
+    /// Print the manual page, or write all of them
+    Man(man::Args),
+    /// Print a page of docs/reference
+    #[command(hide = true, name = "__reference")]
+    Reference(reference::Args),
+    /// Not offered
+    #[command(hide = true)]
+    Voucher(not_offered::Args),
 }
 
 /// Which chain.
@@ -95,12 +123,53 @@ impl ChainArgs {
 /// Options of commands that send transactions.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TxArgs {
-    /// Accepted for compatibility: one block is waited for
-    #[arg(long, value_name = "blockCount", hide = true)]
-    pub(crate) confirms: Option<u64>,
-    /// Accepted for compatibility: the node's price is paid
-    #[arg(long, value_name = "amount unit", num_args = 1..=2, hide = true)]
-    pub(crate) gas_price: Vec<String>,
+    /// Blocks that must hold the transaction before the command goes on
+    #[arg(long, value_name = "blockCount", default_value = "1")]
+    confirms: String,
+    /// Price of gas, in wei unless a unit is given; the node's if left out
+    #[arg(long, value_name = "amount unit", num_args = 1..=2)]
+    gas_price: Vec<String>,
+}
+
+impl TxArgs {
+    /// What they mean.
+    pub(crate) fn policy(&self) -> Result<Policy, Failure> {
+        let confirmations = sdk::parse::small("--confirms", &self.confirms)?;
+        if confirmations == 0 {
+            return Err(sdk::Error::invalid("--confirms", "it must be at least 1").into());
+        }
+        let price = match self.gas_price.is_empty() {
+            true => None,
+            false => Some(gas_price(&self.gas_price.join(" "))?),
+        };
+        Ok(Policy {
+            gas_price: price,
+            confirmations,
+        })
+    }
+}
+
+fn gas_price(text: &str) -> Result<u128, sdk::Error> {
+    let wei = protocol::ether::parse(text, "wei")?;
+    wei.try_into()
+        .map_err(|_| sdk::Error::invalid("--gas-price", format!("`{text}` is too large")))
+}
+
+/// Options that version 8 had for secrets; the only framework left is TDX.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TeeArgs {
+    /// Accepted for compatibility with version 8
+    #[arg(long, value_name = "name", hide = true)]
+    tee_framework: Option<String>,
+}
+
+impl TeeArgs {
+    /// Tells that the option means nothing any more.
+    pub(crate) fn warn(&self, context: &Context) {
+        if self.tee_framework.is_some() {
+            context.note("--tee-framework is no longer used: TDX is the only framework");
+        }
+    }
 }
 
 /// Which wallet.
@@ -143,6 +212,26 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn transactions_are_priced_and_confirmed_as_typed() {
+        let tx = |words: &[&str]| {
+            let line = [&["iexec", "task", "claim", "0x1"], words].concat();
+            let Command::Task(task::Command::Claim(args)) =
+                Cli::try_parse_from(line).unwrap().command
+            else {
+                panic!()
+            };
+            args.tx.policy()
+        };
+        assert_eq!(tx(&[]).unwrap(), Policy::default());
+        let dear = tx(&["--gas-price", "2", "gwei", "--confirms", "3"]).unwrap();
+        assert_eq!(dear.gas_price, Some(2_000_000_000));
+        assert_eq!(dear.confirmations, 3);
+        assert_eq!(tx(&["--gas-price", "7"]).unwrap().gas_price, Some(7));
+        assert!(tx(&["--confirms", "0"]).is_err());
+        assert!(tx(&["--gas-price", "1 RLC"]).is_err());
     }
 
     #[test]

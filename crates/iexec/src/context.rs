@@ -76,6 +76,9 @@ impl Context {
         if !self.raw {
             self.note(format!("Using chain {} [{}]", chain.name, chain.host));
         }
+        for warning in &chain.warnings {
+            self.note(warning);
+        }
         Ok(Client::connect(chain).await?)
     }
 
@@ -120,6 +123,13 @@ impl Context {
     pub(crate) fn show(&self, value: &serde_json::Value) {
         if !self.raw {
             let _ = io::stdout().write_all(crate::show::tree(value).as_bytes());
+        }
+    }
+
+    /// Shows a line of data while the command runs: on stdout, nothing with `--raw`.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.raw {
+            let _ = writeln!(io::stdout(), "{line}");
         }
     }
 

@@ -1,21 +1,46 @@
 //! Every environment variable that the program reads.
 
-/// Password of the wallet, for machines: nobody types it, and it is in no process list.
-pub(crate) const WALLET_PASSWORD: &str = "IEXEC_WALLET_PASSWORD";
-/// Key of whoever deploys contracts, likewise.
-pub(crate) const PRIVATE_KEY: &str = "IEXEC_PRIVATE_KEY";
-/// Data directory of the local network.
-pub(crate) const DATA: &str = "IEXEC_DATA";
-/// Where users' data goes by convention.
-pub(crate) const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
-/// Where the Docker daemon listens.
-pub(crate) const DOCKER_HOST: &str = "DOCKER_HOST";
-/// Which of its own words the program tells, e.g. `pool=debug`.
-pub(crate) const LOG: &str = "RUST_LOG";
-/// The user's home directory.
-pub(crate) const HOME: &str = "HOME";
+/// Constants with the variables' names, and a list of them with their documentation.
+macro_rules! variables {
+    ($($(#[doc = $meaning:literal])+ $constant:ident $name:literal;)*) => {
+        $($(#[doc = $meaning])+ pub(crate) const $constant: &str = $name;)*
+
+        /// Names and meanings, for the reference.
+        pub(crate) const ALL: &[(&str, &[&str])] = &[$(($name, &[$($meaning),+]),)*];
+    };
+}
+
+variables! {
+    /// Password of the wallet, for machines: nobody types it, and it is in no process list.
+    WALLET_PASSWORD "IEXEC_WALLET_PASSWORD";
+    /// Key of whoever deploys contracts, likewise.
+    PRIVATE_KEY "IEXEC_PRIVATE_KEY";
+    /// Data directory of the local network.
+    DATA "IEXEC_DATA";
+    /// Where users' data goes by convention.
+    XDG_DATA_HOME "XDG_DATA_HOME";
+    /// Where the Docker daemon listens.
+    DOCKER_HOST "DOCKER_HOST";
+    /// Which of its own words the program tells, e.g. `pool=debug`.
+    LOG "RUST_LOG";
+    /// The user's home directory.
+    HOME "HOME";
+}
 
 /// A variable that is set and not empty.
 pub(crate) fn get(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    /// A constant of its own would be missing from the reference.
+    #[test]
+    fn all_variables_are_in_the_list() {
+        let source = include_str!("env_vars.rs");
+        let alone = concat!("const ", "WALLET_PASSWORD: &str =");
+        assert!(!source.contains(alone));
+        let constants = source.matches(concat!("pub(crate) ", "const ")).count();
+        assert_eq!(constants, 2, "declare it in the macro");
+    }
 }

@@ -104,6 +104,11 @@ impl Failure {
         self
     }
 
+    /// What [`hint`](Self::hint) says.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Its class in `--raw`.
     pub(crate) fn named(mut self, name: &'static str) -> Self {
         self.name = name;
@@ -146,6 +151,12 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<sdk::Error> for Failure {
     fn from(error: sdk::Error) -> Self {
         let failure = Self::with_sources(&error).named(error.name());
@@ -158,7 +169,16 @@ impl From<sdk::Error> for Failure {
 
 /// `iexec app run`: the program and at most two words, as typed.
 pub(crate) fn command_name(args: impl Iterator<Item = String>) -> String {
-    let single = ["init", "info", "completion", "up", "down", "demo"];
+    let single = [
+        "init",
+        "info",
+        "completion",
+        "up",
+        "down",
+        "demo",
+        "doctor",
+        "man",
+    ];
     let words: Vec<String> = args
         .take_while(|arg| !arg.starts_with('-'))
         .take(2)

@@ -5,13 +5,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chain::Wallet;
+use chain::{Actor, Wallet};
 use protocol::Address;
-use sdk::{keystore, wallet_file};
+use sdk::{Client, keystore, wallet_file};
 use serde_json::Value;
 
 use crate::{
-    cli::{WalletArgs, WalletCreateArgs},
+    cli::{ChainArgs, TxArgs, WalletArgs, WalletCreateArgs},
     context::{Context, read, write_secret},
     env_vars,
     outcome::Failure,
@@ -96,6 +96,20 @@ pub(crate) fn try_find(context: &Context, args: &WalletArgs) -> Result<Option<Fo
     };
     let path = dir.join(name);
     Ok(read(&path)?.map(|text| Found { text, path }))
+}
+
+/// The unlocked wallet acting on the chain that the options mean.
+pub(crate) async fn actor(
+    context: &Context,
+    wallet: &WalletArgs,
+    chain: &ChainArgs,
+    tx: &TxArgs,
+) -> Result<(Client, Actor), Failure> {
+    let policy = tx.policy()?;
+    let wallet = find(context, wallet)?.unlock(wallet)?;
+    let client = context.client(chain.name()).await?.with_policy(policy);
+    let actor = client.actor(wallet);
+    Ok((client, actor))
 }
 
 /// With or without 0x, in any case.

@@ -6,13 +6,13 @@ pub enum Error {
     /// A 32-byte id or hash was not `0x` and 64 hexadecimal digits.
     #[error("`{0}` is not a bytes32 hexstring")]
     NotBytes32(String),
-    /// An amount of RLC could not be read; see [`crate::rlc::parse`].
+    /// An amount could not be read; see [`crate::rlc::parse`] and [`crate::ether::parse`].
     #[error("invalid amount `{text}`: {reason}")]
     Amount {
         /// What was typed.
         text: String,
         /// Which rule it breaks.
-        reason: &'static str,
+        reason: String,
     },
     /// A tag name or combination that the protocol does not know.
     #[error("invalid tag `{0}`: {1}")]

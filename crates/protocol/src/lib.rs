@@ -10,6 +10,7 @@
 //! assert_ne!(digest::result_hash(task, hello), hello);
 //! ```
 
+mod amount;
 pub mod args;
 pub mod cause;
 pub mod challenge;
@@ -18,6 +19,7 @@ pub mod deal;
 pub mod digest;
 pub mod environment;
 mod error;
+pub mod ether;
 mod ids;
 pub mod json;
 pub mod link;

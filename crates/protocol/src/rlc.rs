@@ -2,7 +2,7 @@
 
 use alloy_primitives::U256;
 
-use crate::Error;
+use crate::{Error, amount};
 
 /// Decimals of the RLC token and of the hub's own ledger.
 pub const DECIMALS: usize = 9;
@@ -13,37 +13,7 @@ pub const DECIMALS: usize = 9;
 /// # Errors
 /// [`Error::Amount`] names the broken rule.
 pub fn parse(text: &str, default_unit: &str) -> Result<U256, Error> {
-    let wrong = |reason| Error::Amount {
-        text: text.to_owned(),
-        reason,
-    };
-    let mut words = text.split_whitespace();
-    let Some(number) = words.next() else {
-        return Ok(U256::ZERO);
-    };
-    let unit = words.next().unwrap_or(default_unit);
-    if words.next().is_some() {
-        return Err(wrong("more than an amount and a unit"));
-    }
-    let decimals = match unit {
-        "RLC" => DECIMALS,
-        "nRLC" => 0,
-        _ => return Err(wrong("the unit is nRLC or RLC")),
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.len() > decimals {
-        return Err(wrong("too many decimals for the unit"));
-    }
-    if (whole.is_empty() && fraction.is_empty())
-        || !whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|b| b.is_ascii_digit())
-    {
-        return Err(wrong("not a non-negative decimal number"));
-    }
-    let digits = format!("{whole}{fraction:0<decimals$}");
-    digits.parse().map_err(|_| wrong("too large"))
+    amount::parse(text, default_unit, &[("nRLC", 0), ("RLC", DECIMALS)])
 }
 
 /// The amount in RLC with a decimal point, as the official CLI prints it (`"0.0"`, `"1.5"`).

@@ -64,27 +64,25 @@ pub async fn withdraw(actor: &Actor, nrlc: U256) -> Result<Receipt, Error> {
     actor.withdraw(nrlc).await.map_err(Error::chain("withdraw"))
 }
 
-/// Gives nRLC and wei from the actor's wallet to another, and returns the receipts of both.
+/// Lets `spender` move nRLC of the wallet's account; zero takes it back.
 ///
 /// # Errors
-/// [`Error::TooLittle`] before anything is sent, [`Error::Chain`].
-pub async fn give(
-    actor: &Actor,
-    to: Address,
-    nrlc: U256,
-    wei: U256,
-) -> Result<[Receipt; 2], Error> {
-    let held = actor.hub().rlc_balance(actor.address()).await;
-    let held = held.map_err(Error::chain("read the RLC balance"))?;
-    enough(nrlc, held, "the wallet")?;
-    let (rlc, gas) = tokio::join!(actor.transfer_rlc(to, nrlc), actor.transfer_gas(to, wei));
-    Ok([
-        rlc.map_err(Error::chain("give RLC"))?,
-        gas.map_err(Error::chain("give gas"))?,
-    ])
+/// [`Error::Chain`].
+pub async fn approve(actor: &Actor, spender: Address, nrlc: U256) -> Result<Receipt, Error> {
+    let receipt = actor.approve(spender, nrlc).await;
+    receipt.map_err(Error::chain("approve"))
 }
 
-fn enough(wanted: U256, available: U256, place: &'static str) -> Result<(), Error> {
+/// nRLC of `account` that `spender` may move.
+///
+/// # Errors
+/// [`Error::Chain`].
+pub async fn allowance(client: &Client, account: Address, spender: Address) -> Result<U256, Error> {
+    let allowance = client.hub().allowance(account, spender).await;
+    allowance.map_err(Error::chain("read the allowance"))
+}
+
+pub(crate) fn enough(wanted: U256, available: U256, place: &'static str) -> Result<(), Error> {
     if wanted.is_zero() {
         return Err(Error::invalid("amount", "it must be more than 0"));
     }

@@ -39,6 +39,16 @@ pub struct Chain {
     pub compass: Option<String>,
     /// The pool's API, when compass is not asked or does not know.
     pub pool: Option<String>,
+    /// Where files are added.
+    pub ipfs_node: Option<String>,
+    /// Registry of the name service, where there is one.
+    pub ens_registry: Option<Address>,
+    /// Resolver for new names.
+    pub ens_public_resolver: Option<Address>,
+    /// Whether transactions pay for gas.
+    pub use_gas: bool,
+    /// What the configuration has to say before the chain is used: one line each.
+    pub warnings: Vec<String>,
 }
 
 impl Chain {
@@ -111,7 +121,9 @@ pub fn resolve(
         (None, Some(base)) => base,
         (None, None) => return Err(unknown(name)),
     };
-    complete(name, &merged)
+    let mut chain = complete(name, &merged)?;
+    chain.warnings = warnings(file, &merged);
+    Ok(chain)
 }
 
 fn nothing_chosen(has_file: bool) -> Error {
@@ -133,10 +145,13 @@ fn nothing_chosen(has_file: bool) -> Error {
 fn unknown(name: &str) -> Error {
     let hint = match name {
         LOCAL => "start the local network with `iexec up`".to_owned(),
-        "bellecour" => format!(
-            "bellecour is no longer in service: use --chain {LOCAL} or --chain {OFFICIAL_DEFAULT}"
-        ),
-        _ => format!("known without chain.json: {LOCAL}, {OFFICIAL_DEFAULT}, arbitrum-mainnet"),
+        "mainnet" | "1" => "on mainnet there was only the bridge, which is not offered: its own \
+            pages move RLC between chains"
+            .to_owned(),
+        _ => {
+            let names: Vec<_> = BUILT_IN.iter().map(|known| known.name).collect();
+            format!("known without chain.json: {LOCAL}, {}", names.join(", "))
+        }
     };
     let reason = format!("Missing \"{name}\" chain in \"chain.json\"");
     Error::Configuration {
@@ -159,7 +174,25 @@ fn overlay(top: &Entry, base: &Entry) -> Entry {
         poco_subgraph: pick(&top.poco_subgraph, &base.poco_subgraph),
         result_proxy: pick(&top.result_proxy, &base.result_proxy),
         pool: pick(&top.pool, &base.pool),
+        ens_registry: pick(&top.ens_registry, &base.ens_registry),
+        ens_public_resolver: pick(&top.ens_public_resolver, &base.ens_public_resolver),
+        native: top.native.or(base.native),
+        use_gas: top.use_gas.or(base.use_gas),
+        unused: top.unused.clone(),
     }
+}
+
+/// What the file says in vain.
+fn warnings(file: Option<&ChainFile>, entry: &Entry) -> Vec<String> {
+    let top = file.map(|file| file.unused.as_slice()).unwrap_or_default();
+    let keys: Vec<_> = top.iter().chain(&entry.unused).cloned().collect();
+    let text = || {
+        format!(
+            "chain.json: {} has no use here (no vouchers, no bridge, and hosts are given by URL)",
+            keys.join(", ")
+        )
+    };
+    (!keys.is_empty()).then(text).into_iter().collect()
 }
 
 fn complete(name: &str, entry: &Entry) -> Result<Chain, Error> {
@@ -185,6 +218,10 @@ fn complete(name: &str, entry: &Entry) -> Result<Chain, Error> {
         ));
     }
     let hub = entry.hub.as_deref().ok_or_else(|| missing("hub"))?;
+    let address = |key: &str, text: Option<&str>| {
+        let field = format!("chains.{name}.{key}");
+        text.map(|text| parse::address(&field, text)).transpose()
+    };
     let id = entry
         .id
         .as_deref()
@@ -202,38 +239,109 @@ fn complete(name: &str, entry: &Entry) -> Result<Chain, Error> {
             .unwrap_or_else(|| PUBLIC_IPFS_GATEWAY.to_owned()),
         compass: entry.compass.clone(),
         pool: entry.pool.clone(),
+        ipfs_node: entry.ipfs_node.clone(),
+        ens_registry: address("ensRegistry", entry.ens_registry.as_deref())?,
+        ens_public_resolver: address("ensPublicResolver", entry.ens_public_resolver.as_deref())?,
+        use_gas: entry.use_gas.unwrap_or(true),
+        warnings: Vec::new(),
     })
 }
 
+/// An official deployment (spec/client.md §2.2 and Appendix B).
+struct BuiltIn {
+    name: &'static str,
+    id: &'static str,
+    hub: &'static str,
+    host: &'static str,
+    sms: &'static str,
+    market: &'static str,
+    ipfs_gateway: &'static str,
+    ipfs_node: &'static str,
+    compass: Option<&'static str>,
+    subgraph: &'static str,
+    result_proxy: Option<&'static str>,
+    /// Registry and resolver of the name service.
+    ens: Option<[&'static str; 2]>,
+    native: bool,
+    use_gas: bool,
+}
+
+const BUILT_IN: [BuiltIn; 3] = [
+    BuiltIn {
+        name: OFFICIAL_DEFAULT,
+        id: "421614",
+        hub: "0xB2157BF2fAb286b2A4170E3491Ac39770111Da3E",
+        host: "https://sepolia-rollup.arbitrum.io/rpc",
+        sms: "https://sms.arbitrum-sepolia-testnet.iex.ec",
+        market: "https://api-market.arbitrum-sepolia-testnet.iex.ec",
+        ipfs_gateway: "https://ipfs-gateway.arbitrum-sepolia-testnet.iex.ec",
+        ipfs_node: "https://ipfs-upload.arbitrum-sepolia-testnet.iex.ec",
+        compass: Some("https://compass.arbitrum-sepolia-testnet.iex.ec"),
+        subgraph: "https://thegraph.arbitrum-sepolia-testnet.iex.ec/api/subgraphs/id/\
+            2GCj8gzLCihsiEDq8cYvC5nUgK6VfwZ6hm3Wj8A3kcxz",
+        result_proxy: None,
+        ens: None,
+        native: false,
+        use_gas: true,
+    },
+    BuiltIn {
+        name: "arbitrum-mainnet",
+        id: "42161",
+        hub: "0x098bFCb1E50ebcA0BaA92C12eA0c3F045A1aD9f0",
+        host: "https://arb1.arbitrum.io/rpc",
+        sms: "https://sms.arbitrum-mainnet.iex.ec",
+        market: "https://api.market.arbitrum-mainnet.iex.ec",
+        ipfs_gateway: "https://ipfs-gateway.arbitrum-mainnet.iex.ec",
+        ipfs_node: "https://ipfs-upload.arbitrum-mainnet.iex.ec",
+        compass: Some("https://compass.arbitrum-mainnet.iex.ec"),
+        subgraph: "https://thegraph.arbitrum.iex.ec/api/subgraphs/id/\
+            B1comLe9SANBLrjdnoNTJSubbeC7cY7EoNu6zD82HeKy",
+        result_proxy: None,
+        ens: None,
+        native: false,
+        use_gas: true,
+    },
+    BuiltIn {
+        name: "bellecour",
+        id: "134",
+        hub: "0x3eca1B216A7DF1C7689aEb259fFB83ADFB894E7f",
+        host: "https://bellecour.iex.ec",
+        sms: "https://sms.iex.ec",
+        market: "https://api.market.v8-bellecour.iex.ec",
+        ipfs_gateway: "https://ipfs-gateway.v8-bellecour.iex.ec",
+        ipfs_node: "https://ipfs-upload.v8-bellecour.iex.ec",
+        compass: None,
+        subgraph: "https://thegraph.iex.ec/subgraphs/name/bellecour/poco-v5",
+        result_proxy: Some("https://result.v8-bellecour.iex.ec"),
+        ens: Some([
+            "0x5f5B93fca68c9C79318d1F3868A354EE67D8c006",
+            "0x1347d8a1840A810B990d0B774A6b7Bb8A1bd62BB",
+        ]),
+        native: true,
+        use_gas: false,
+    },
+];
+
 /// The official deployments, by name or id.
 fn builtin(name: &str) -> Option<Entry> {
-    let (name, id, hub, host, market) = match name {
-        OFFICIAL_DEFAULT | "421614" => (
-            OFFICIAL_DEFAULT,
-            "421614",
-            "0xB2157BF2fAb286b2A4170E3491Ac39770111Da3E",
-            "https://sepolia-rollup.arbitrum.io/rpc",
-            "https://api-market.arbitrum-sepolia-testnet.iex.ec",
-        ),
-        "arbitrum-mainnet" | "42161" => (
-            "arbitrum-mainnet",
-            "42161",
-            "0x098bFCb1E50ebcA0BaA92C12eA0c3F045A1aD9f0",
-            "https://arb1.arbitrum.io/rpc",
-            "https://api.market.arbitrum-mainnet.iex.ec",
-        ),
-        _ => return None,
-    };
-    let service = |service: &str| Some(format!("https://{service}.{name}.iex.ec"));
+    let mut known = BUILT_IN.iter();
+    let known = known.find(|known| known.name == name || known.id == name)?;
+    let text = |text: &str| Some(text.to_owned());
     Some(Entry {
-        id: Some(id.to_owned()),
-        host: Some(host.to_owned()),
-        hub: Some(hub.to_owned()),
-        sms: service("sms"),
-        ipfs_gateway: service("ipfs-gateway"),
-        ipfs_node: service("ipfs-upload"),
-        iexec_gateway: Some(market.to_owned()),
-        compass: service("compass"),
+        id: text(known.id),
+        host: text(known.host),
+        hub: text(known.hub),
+        sms: text(known.sms),
+        ipfs_gateway: text(known.ipfs_gateway),
+        ipfs_node: text(known.ipfs_node),
+        iexec_gateway: text(known.market),
+        compass: known.compass.and_then(text),
+        poco_subgraph: text(known.subgraph),
+        result_proxy: known.result_proxy.and_then(text),
+        ens_registry: known.ens.and_then(|[registry, _]| text(registry)),
+        ens_public_resolver: known.ens.and_then(|[_, resolver]| text(resolver)),
+        native: Some(known.native),
+        use_gas: Some(known.use_gas),
         ..Entry::default()
     })
 }
@@ -268,6 +376,32 @@ mod tests {
             mainnet.compass.unwrap(),
             "https://compass.arbitrum-mainnet.iex.ec"
         );
+    }
+
+    #[test]
+    fn bellecour_is_native_and_free_and_has_names() {
+        let chain = resolve(Some("bellecour"), None, None).unwrap();
+        assert_eq!(chain, {
+            let mut by_id = resolve(Some("134"), None, None).unwrap();
+            by_id.name = "bellecour".to_owned();
+            by_id
+        });
+        assert!(!chain.use_gas && chain.compass.is_none());
+        assert!(chain.ens_registry.is_some() && chain.ens_public_resolver.is_some());
+        let sepolia = resolve(Some(OFFICIAL_DEFAULT), None, None).unwrap();
+        assert!(sepolia.use_gas && sepolia.ens_registry.is_none());
+    }
+
+    #[test]
+    fn a_chain_is_found_by_its_id() {
+        let text = r#"{"chains":{"mine":{"id":4242,"host":"http://h",
+            "hub":"0x4ed7c70F96B99c776995fB64377f0d4aB3B0e1C1","bridge":{}}},"providers":{}}"#;
+        let chain = resolve(Some("4242"), Some(&file(text)), None).unwrap();
+        assert_eq!((chain.name.as_str(), chain.id), ("mine", Some(4242)));
+        assert_eq!(chain.warnings.len(), 1);
+        assert!(chain.warnings[0].contains("providers, chains.mine.bridge"));
+        let error = resolve(Some("1"), Some(&file(text)), None).unwrap_err();
+        assert!(error.hint().unwrap().contains("bridge"));
     }
 
     #[test]

@@ -36,11 +36,15 @@ impl Client {
                 hint: Some("correct `id` or `host` in chain.json".to_owned()),
             });
         }
+        let policy = Policy {
+            gas_price: (!chain.use_gas).then_some(0),
+            ..Policy::default()
+        };
         Ok(Self {
             chain,
             hub,
             http: Http::new()?,
-            policy: Policy::default(),
+            policy,
         })
     }
 
@@ -54,9 +58,15 @@ impl Client {
         &self.hub
     }
 
-    /// The same connection, whose actors price and confirm transactions so.
+    /// The same connection, whose actors price and confirm transactions so; without a price the
+    /// chain's own, which is 0 where gas is not paid for.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
+        let gas_price = policy.gas_price.or(self.policy.gas_price);
+        let policy = Policy {
+            gas_price,
+            ..policy
+        };
         Self { policy, ..self }
     }
 

@@ -128,11 +128,25 @@ pub enum Error {
         /// What was attempted.
         action: &'static str,
     },
+    /// Only the hub's owner may do this.
+    #[error("only category owner {owner} can create new categories")]
+    NotHubOwner {
+        /// Who that is.
+        owner: Address,
+    },
     /// A secret that can be set once is there already.
     #[error("Secret already exists for {target} and can't be updated")]
     SecretExists {
         /// The app or dataset it belongs to.
         target: Address,
+    },
+    /// A secret with a name is there already.
+    #[error("Secret \"{name}\" already exists for {owner}")]
+    NamedSecretExists {
+        /// Its name.
+        name: String,
+        /// Whose it is.
+        owner: Address,
     },
     /// The SMS does not take this secret from this wallet.
     #[error("Wallet {wallet} is not allowed to set secret for {target}")]
@@ -208,6 +222,21 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// More of the chain's coin is wanted than there is.
+    #[error("{} ether wanted, but only {} ether available in the wallet",
+        protocol::ether::to_ether(*wanted), protocol::ether::to_ether(*available))]
+    TooFewWei {
+        /// Wei asked for.
+        wanted: U256,
+        /// Wei in the wallet.
+        available: U256,
+    },
+    /// Coins that a sweep cannot move.
+    #[error("{wei} wei stay behind: they do not pay for their own transfer")]
+    LeftBehind {
+        /// How many.
+        wei: U256,
+    },
     /// An amount is larger than what there is.
     #[error("{wanted} nRLC wanted, but only {available} nRLC available in {place}")]
     TooLittle {
@@ -266,6 +295,10 @@ impl Error {
                     _ => "description",
                 }
             )),
+            Self::NamedSecretExists { name, .. } => Some(match name.starts_with("iexec-") {
+                true => "replace it with --force-update".to_owned(),
+                false => "it cannot be changed: choose another name".to_owned(),
+            }),
             Self::Unverified { .. } => {
                 Some("do not trust this archive; ask the workerpool's operator".to_owned())
             }

@@ -29,10 +29,14 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         "pocoVersion": POCO_VERSION,
         "host": client.chain().host,
         "hubAddress": hub.address().to_checksum(None),
-        "rlcAddress": hub.token().to_checksum(None),
+        "rlcAddress": (!hub.is_native()).then(|| hub.token().to_checksum(None)),
         "appRegistryAddress": registry(Asset::App),
         "datasetRegistryAddress": registry(Asset::Dataset),
         "workerpoolRegistryAddress": registry(Asset::Workerpool),
     });
-    Ok(Report::new(info.clone(), "iExec contracts addresses:").with_data(&info))
+    let mut shown = info.clone();
+    if hub.is_native() {
+        shown["rlcAddress"] = json!("the chain's own coin");
+    }
+    Ok(Report::new(info, "iExec contracts addresses:").with_data(&shown))
 }

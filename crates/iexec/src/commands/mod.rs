@@ -2,15 +2,23 @@
 
 pub(crate) mod account;
 pub(crate) mod app;
+pub(crate) mod category;
 pub(crate) mod chain;
 pub(crate) mod completion;
 pub(crate) mod deal;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod ens;
 pub(crate) mod info;
 pub(crate) mod init;
+pub(crate) mod man;
+pub(crate) mod not_offered;
 pub(crate) mod order;
 pub(crate) mod orderbook;
+pub(crate) mod reference;
+pub(crate) mod requester;
+pub(crate) mod result;
 pub(crate) mod storage;
 pub(crate) mod task;
 pub(crate) mod up;
@@ -33,12 +41,20 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Report, F
         Command::Task(command) => task::run(&command, context).await,
         Command::Order(command) => order::run(&command, context).await,
         Command::Orderbook(command) => orderbook::run(&command, context).await,
+        Command::Requester(command) => requester::run(&command, context).await,
+        Command::Result(command) => result::run(&command, context).await,
+        Command::Category(command) => category::run(&command, context).await,
         Command::Storage(command) => storage::run(&command, context).await,
         Command::Chain(command) => chain::run(&command, context).await,
         Command::Info(args) => info::run(&args, context).await,
         Command::Up(args) => up::run(&args, context).await,
         Command::Down(args) => down::run(&args, context),
         Command::Demo(args) => demo::run(&args, context).await,
+        Command::Ens(command) => ens::run(&command, context).await,
+        Command::Doctor(args) => doctor::run(&args, context).await,
         Command::Completion(args) => Ok(completion::run(&args)),
+        Command::Man(args) => man::run(&args, context),
+        Command::Reference(args) => Ok(reference::run(&args)),
+        Command::Voucher(_) => Err(not_offered::voucher()),
     }
 }

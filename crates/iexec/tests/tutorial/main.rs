@@ -11,6 +11,7 @@ mod keys;
 mod net;
 mod official;
 mod person;
+mod rest;
 mod story;
 
 use std::{future::Future, time::Duration};
@@ -66,6 +67,11 @@ async fn killed_in_the_middle_of_a_bag() {
 async fn killed_while_somebody_watches() {
     let test = "killed_while_somebody_watches";
     play(test, Choice::Builtin, crash::watched).await;
+}
+
+#[tokio::test]
+async fn money_secrets_and_the_rest() {
+    play("money_secrets_and_the_rest", Choice::Builtin, rest::tell).await;
 }
 
 #[tokio::test]

@@ -8,19 +8,15 @@ use crate::Error;
 /// The file's name.
 pub const FILE_NAME: &str = "chain.json";
 
-/// Keys of one chain that older clients wrote and that mean nothing any more (spec/client.md
-/// Appendix B): read and ignored, so that old folders keep working.
-const OLD_CHAIN_KEYS: [&str; 8] = [
-    "ensRegistry",
-    "ensPublicResolver",
-    "voucherHub",
-    "voucherSubgraph",
-    "native",
-    "useGas",
-    "defaultTeeFramework",
-    "bridge",
-];
-const OLD_TOP_KEYS: [&str; 1] = ["providers"];
+/// Keys of one chain that version 8 had and that this program has no use for: told, not refused,
+/// so that old folders keep working (spec/client.md Appendix B).
+const UNUSED_KEYS: [&str; 3] = ["voucherHub", "voucherSubgraph", "bridge"];
+/// As [`UNUSED_KEYS`], at the top of the file.
+const UNUSED_TOP_KEYS: [&str; 1] = ["providers"];
+/// Keys whose values are true or false.
+const FLAGS: [&str; 2] = ["native", "useGas"];
+/// Frameworks of version 8's `sms` maps, the ones first that are more likely to live.
+const FRAMEWORKS: [&str; 3] = ["tdx", "scone", "gramine"];
 
 /// What the file says of one chain. Every value wins over the built-in one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +44,17 @@ pub struct Entry {
     pub result_proxy: Option<String>,
     /// The pool's API when there is no compass.
     pub pool: Option<String>,
+    /// Registry of the name service.
+    pub ens_registry: Option<String>,
+    /// Resolver for new names.
+    pub ens_public_resolver: Option<String>,
+    /// Whether RLC is the chain's own coin; the hub knows better, and is asked.
+    pub native: Option<bool>,
+    /// Whether transactions pay for gas; they do if left out.
+    pub use_gas: Option<bool>,
+    /// Keys that mean nothing here, as they stand in the file.
+    #[serde(skip)]
+    pub unused: Vec<String>,
 }
 
 /// The whole file.
@@ -57,6 +64,8 @@ pub struct ChainFile {
     pub default: Option<String>,
     /// Name → what the file says of it, in the file's order.
     pub chains: Vec<(String, Entry)>,
+    /// Keys at the top that mean nothing here.
+    pub unused: Vec<String>,
 }
 
 impl ChainFile {
@@ -76,7 +85,7 @@ impl ChainFile {
                     file.chains = read_chains(value)?;
                 }
                 "allowExperimentalNetworks" => {}
-                old if OLD_TOP_KEYS.contains(&old) => {}
+                old if UNUSED_TOP_KEYS.contains(&old) => file.unused.push(key),
                 _ => {
                     return Err(Error::UnknownKey {
                         file: FILE_NAME,
@@ -119,28 +128,52 @@ fn read_chains(value: Value) -> Result<Vec<(String, Entry)>, Error> {
 fn read_entry(name: &str, value: Value) -> Result<Entry, Error> {
     let fields: Map<String, Value> = serde_json::from_value(value).map_err(format_error)?;
     let known = serde_json::to_value(Entry::default()).unwrap_or_default();
-    let mut kept = Map::new();
+    let framework = fields.get("defaultTeeFramework").and_then(Value::as_str);
+    let framework = framework.map(str::to_owned);
+    let (mut kept, mut unused) = (Map::new(), Vec::new());
     for (key, value) in fields {
         let path = format!("chains.{name}.{key}");
-        if OLD_CHAIN_KEYS.contains(&key.as_str()) {
-            continue;
-        }
-        if known.get(&key).is_none() {
-            return Err(Error::UnknownKey {
-                file: FILE_NAME,
-                key: path,
-            });
-        }
-        // 8.24 allowed one SMS per TEE framework: the TDX one is the one that still exists
         let value = match (key.as_str(), value) {
-            ("sms", Value::Object(map)) => map.get("tdx").cloned().unwrap_or_default(),
-            (_, value) => value,
+            // it chose among the values of `sms`, and does
+            ("defaultTeeFramework", _) => continue,
+            (old, _) if UNUSED_KEYS.contains(&old) => {
+                unused.push(path);
+                continue;
+            }
+            (other, _) if known.get(other).is_none() => {
+                return Err(Error::UnknownKey {
+                    file: FILE_NAME,
+                    key: path,
+                });
+            }
+            (_, Value::Null) => continue,
+            ("sms", Value::Object(map)) => match sms_of(&map, framework.as_deref()) {
+                Some(url) => url,
+                None => continue,
+            },
+            (flag, value) if FLAGS.contains(&flag) => Value::Bool(flag_of(&path, &value)?),
+            (_, value) => Value::String(text_of(&path, value)?),
         };
-        if !value.is_null() {
-            kept.insert(key, Value::String(text_of(&path, value)?));
-        }
+        kept.insert(key, value);
     }
-    serde_json::from_value(Value::Object(kept)).map_err(format_error)
+    let mut entry: Entry = serde_json::from_value(Value::Object(kept)).map_err(format_error)?;
+    entry.unused = unused;
+    Ok(entry)
+}
+
+/// Version 8 allowed one SMS for each framework.
+fn sms_of(map: &Map<String, Value>, framework: Option<&str>) -> Option<Value> {
+    let mut names = framework.into_iter().chain(FRAMEWORKS);
+    names.find_map(|name| map.get(name).filter(|url| url.is_string()).cloned())
+}
+
+fn flag_of(key: &str, value: &Value) -> Result<bool, Error> {
+    value.as_bool().ok_or_else(|| {
+        Error::invalid(
+            format!("\"{key}\" in \"{FILE_NAME}\""),
+            format!("{value} is neither true nor false"),
+        )
+    })
 }
 
 fn text_of(key: &str, value: Value) -> Result<String, Error> {
@@ -179,12 +212,35 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_older_clients_are_ignored() {
+    fn keys_of_older_clients_keep_their_meaning() {
         let text = r#"{"providers":{},"chains":{"old":{"id":134,"useGas":false,"native":true,
-            "sms":{"scone":"http://a","tdx":"http://b"},"ensRegistry":"0x"}}}"#;
+            "sms":{"scone":"http://a","tdx":"http://b"},"ensRegistry":"0x","bridge":{},
+            "voucherHub":"0x"}}}"#;
         let file = ChainFile::parse(text).unwrap();
-        assert_eq!(file.entry("old").unwrap().id.as_deref(), Some("134"));
-        assert_eq!(file.entry("old").unwrap().sms.as_deref(), Some("http://b"));
+        let entry = file.entry("old").unwrap();
+        assert_eq!(entry.id.as_deref(), Some("134"));
+        assert_eq!((entry.native, entry.use_gas), (Some(true), Some(false)));
+        assert_eq!(entry.ens_registry.as_deref(), Some("0x"));
+        assert_eq!(entry.unused, ["chains.old.bridge", "chains.old.voucherHub"]);
+        assert_eq!(file.unused, ["providers"]);
+    }
+
+    #[test]
+    fn one_of_several_secret_managers_is_chosen() {
+        let sms = |chain: &str| {
+            let text = format!(r#"{{"chains":{{"old":{{{chain}}}}}}}"#);
+            let file = ChainFile::parse(&text).unwrap();
+            file.entry("old").unwrap().sms.clone()
+        };
+        let map = r#""sms":{"scone":"http://a","tdx":"http://b"}"#;
+        assert_eq!(sms(map).as_deref(), Some("http://b"));
+        let wish = format!(r#""defaultTeeFramework":"scone",{map}"#);
+        assert_eq!(sms(&wish).as_deref(), Some("http://a"));
+        assert_eq!(
+            sms(r#""sms":{"gramine":"http://c"}"#).as_deref(),
+            Some("http://c")
+        );
+        assert_eq!(sms(r#""sms":{}"#), None);
     }
 
     #[test]
@@ -200,6 +256,7 @@ mod tests {
         );
         assert_eq!(error("{}"), "invalid chain.json: \"chains\" is missing");
         assert!(error(r#"{"chains":{"dev":{"hub":5}}}"#).contains("chains.dev.hub"));
+        assert!(error(r#"{"chains":{"dev":{"native":5}}}"#).contains("chains.dev.native"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The files of a project folder (spec/client.md §2), as text in and text out: where they lie is
 //! the caller's affair.
 
+mod category_section;
 pub mod chain_json;
 pub mod deployed_json;
 pub mod iexec_json;

@@ -96,9 +96,10 @@ impl NetworkFile {
             ipfs_node: Some(self.ipfs_node.clone()),
             iexec_gateway: Some(self.market.clone()),
             compass: Some(self.compass.clone()),
-            poco_subgraph: None,
             result_proxy: Some(self.result_proxy.clone()),
             pool: Some(self.pool.clone()),
+            native: Some(self.native),
+            ..Entry::default()
         }
     }
 

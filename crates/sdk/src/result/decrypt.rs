@@ -13,7 +13,7 @@ use rsa::{Pkcs1v15Encrypt, RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::Dec
 
 use super::{
     RESULT_BYTES_MAX,
-    archive::Archive,
+    archive::{Archive, Member},
     verify::{ENCRYPTED_PAYLOAD, at_root},
 };
 use crate::Error;
@@ -22,6 +22,8 @@ use crate::Error;
 const KEY_ENTRY: &str = "aes-key.rsa";
 /// Bytes of that entry.
 const KEY_BYTES_MAX: u64 = 1_000;
+/// How every name of an encrypted archive ends, wherever it lies.
+const PAYLOAD_ENDING: &str = ".zip.aes";
 const BLOCK: usize = 16;
 
 /// The zip inside an encrypted archive. `pem` is the beneficiary's key, PKCS#8 or PKCS#1.
@@ -40,16 +42,35 @@ fn open(archive: &[u8], pem: &str) -> Result<Vec<u8>, String> {
         .map_err(|_| "the key file holds no RSA key")?;
     let mut archive = Archive::open(archive)?;
     let members = archive.members()?;
-    let mut entry = |name: &str, max: u64| {
-        let member = at_root(&members, name).ok_or_else(|| format!("missing {name}"))?;
-        archive.content(member, max)
-    };
-    let wrapped = entry(KEY_ENTRY, KEY_BYTES_MAX)?;
-    let payload = entry(ENCRYPTED_PAYLOAD, RESULT_BYTES_MAX as u64)?;
+    let key = find(&members, KEY_ENTRY, |name| name == KEY_ENTRY)?;
+    let wrapped = archive.content(key, KEY_BYTES_MAX)?;
+    let payload = find(&members, ENCRYPTED_PAYLOAD, |name| {
+        name.ends_with(PAYLOAD_ENDING)
+    })?;
+    let payload = archive.content(payload, RESULT_BYTES_MAX as u64)?;
     let key = unwrap_key(&private, wrapped)?;
     match key.len() {
         32 => open_cbc(&key, &payload),
         _ => open_legacy(&key, &payload),
+    }
+}
+
+/// The entry `name` at the root; else the only one of the archive whose own name is alike. The
+/// official documentation shows archives with folders, which its client refuses.
+fn find<'a>(
+    members: &'a [Member],
+    name: &str,
+    is_alike: impl Fn(&str) -> bool,
+) -> Result<&'a Member, String> {
+    if let Some(member) = at_root(members, name) {
+        return Ok(member);
+    }
+    let own_name = |member: &&Member| member.path.last().is_some_and(|name| is_alike(name));
+    let mut alike = members.iter().filter(own_name);
+    match (alike.next(), alike.next()) {
+        (Some(member), None) => Ok(member),
+        (Some(_), Some(_)) => Err(format!("more than one file could be its {name}")),
+        (None, _) => Err(format!("missing {name}")),
     }
 }
 
@@ -120,6 +141,36 @@ mod tests {
         assert_eq!(decrypt(ENCRYPTED, KEY).unwrap(), INNER);
         assert_eq!(decrypt(ENCRYPTED, OLD_KEY).unwrap(), INNER);
         assert_eq!(decrypt(LEGACY, KEY).unwrap(), INNER);
+    }
+
+    /// The archive with its entries moved.
+    fn moved(names: &[(&str, &str)]) -> Vec<u8> {
+        let mut from = zip::ZipArchive::new(std::io::Cursor::new(ENCRYPTED)).unwrap();
+        let mut to = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (old, new) in names {
+            let mut content = Vec::new();
+            std::io::copy(&mut from.by_name(old).unwrap(), &mut content).unwrap();
+            let options = zip::write::SimpleFileOptions::default();
+            to.start_file(*new, options).unwrap();
+            std::io::Write::write_all(&mut to, &content).unwrap();
+        }
+        to.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn entries_may_lie_in_folders() {
+        let (key, payload) = (KEY_ENTRY, ENCRYPTED_PAYLOAD);
+        for nested in ["iexec_out/result.zip.aes", "a/b/iexec_out.zip.aes"] {
+            let archive = moved(&[(key, "iexec_out/aes-key.rsa"), (payload, nested)]);
+            assert_eq!(decrypt(&archive, KEY).unwrap(), INNER, "{nested}");
+        }
+        let twice = moved(&[
+            (key, key),
+            (payload, "a/x.zip.aes"),
+            (payload, "b/x.zip.aes"),
+        ]);
+        let error = decrypt(&twice, KEY).unwrap_err().to_string();
+        assert!(error.contains("more than one"), "{error}");
     }
 
     #[test]

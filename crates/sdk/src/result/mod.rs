@@ -2,6 +2,7 @@
 
 mod archive;
 mod decrypt;
+pub mod keypair;
 mod verify;
 
 use protocol::{

@@ -124,12 +124,34 @@ pub async fn has_requester_secret(
     requester: Address,
     name: &str,
 ) -> Result<bool, Error> {
-    let path = format!("/requesters/{}/secrets/{name}", requester.to_checksum(None));
+    let sms = client.chain().sms()?;
     exists(
         client,
-        &Call::new(Method::HEAD, Api::Sms, client.chain().sms()?, path),
+        &requester_secret(sms, Method::HEAD, requester, name),
     )
     .await
+}
+
+/// Stores a secret of the wallet under `name`, once and for all.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn push_requester_secret(
+    client: &Client,
+    wallet: &Wallet,
+    name: &str,
+    value: &str,
+) -> Result<(), Error> {
+    let (sms, owner) = (client.chain().sms()?, wallet.address());
+    let call = requester_secret(sms, Method::POST, owner, name)
+        .token(sign(wallet, protocol::sms::named(owner, name, value))?)
+        .body(Body::Text(value.to_owned()));
+    push(client, &call).await
+}
+
+fn requester_secret<'a>(base: &'a str, method: Method, owner: Address, name: &str) -> Call<'a> {
+    let path = format!("/requesters/{}/secrets/{name}", owner.to_checksum(None));
+    Call::new(method, Api::Sms, base, path)
 }
 
 fn web2<'a>(base: &'a str, method: Method, owner: Address, name: &str) -> Call<'a> {

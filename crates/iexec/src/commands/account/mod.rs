@@ -1,6 +1,9 @@
 //! `iexec account`.
 
+mod allowance;
+mod approve;
 mod deposit;
+mod revoke;
 mod show;
 mod withdraw;
 
@@ -20,6 +23,12 @@ pub(crate) enum Command {
     Deposit(deposit::Args),
     /// Move RLC from the account to the wallet
     Withdraw(withdraw::Args),
+    /// Let somebody move RLC of the account
+    Approve(approve::Args),
+    /// Show what somebody may move of an account
+    Allowance(allowance::Args),
+    /// Take an approval back
+    Revoke(revoke::Args),
 }
 
 /// Runs one of them.
@@ -28,5 +37,8 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, 
         Command::Show(args) => show::run(args, context).await,
         Command::Deposit(args) => deposit::run(args, context).await,
         Command::Withdraw(args) => withdraw::run(args, context).await,
+        Command::Approve(args) => approve::run(args, context).await,
+        Command::Allowance(args) => allowance::run(args, context).await,
+        Command::Revoke(args) => revoke::run(args, context).await,
     }
 }

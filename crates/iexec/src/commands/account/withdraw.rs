@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    tx: TxArgs,
 }
 
 /// Runs it.
@@ -33,7 +33,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let amount =
         rlc::parse(&format!("{} {}", args.amount, args.unit), "nRLC").map_err(sdk::Error::from)?;
     let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let receipt = account::withdraw(&client.actor(wallet), amount).await?;
     let raw = json!({ "amount": amount.to_string(), "txHash": receipt.tx });
     Ok(Report::new(

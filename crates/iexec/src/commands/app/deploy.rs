@@ -24,14 +24,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    tx: TxArgs,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let section = context.project_file()?.app()?;
     let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let resolved = EngineResolver::new(context)?
         .resolve(&section.multiaddr)
         .await;

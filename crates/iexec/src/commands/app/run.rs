@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    tx: TxArgs,
     /// Pay without asking
     #[arg(long)]
     force: bool,
@@ -49,7 +49,10 @@ pub(crate) struct Args {
 /// Runs it: whatever can be found out is found out before a key is needed.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let wishes = args.wishes.read(args.app.as_deref(), context, &client)?;
     if !args.skip_preflight_check {
         preflight::app(&client, wishes.app).await?;

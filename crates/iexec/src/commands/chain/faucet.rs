@@ -2,7 +2,7 @@
 
 use chain::Wallet;
 use protocol::{Address, U256, rlc};
-use sdk::{account, parse};
+use sdk::{parse, wallet};
 use serde_json::json;
 
 use crate::{
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let to = receiver(args, context)?;
     let faucet = faucet(context)?;
     let client = context.client(Some("local")).await?;
-    let gift = account::give(&client.actor(faucet), to, nrlc, wei).await?;
+    let gift = wallet::give(&client.actor(faucet), to, nrlc, wei).await?;
     let raw = json!({
         "address": to.to_checksum(None),
         "rlc": nrlc.to_string(),

@@ -22,14 +22,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    tx: TxArgs,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let id: DealId = args.dealid.parse().map_err(sdk::Error::from)?;
     let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let claimed = deal::claim(&client, &client.actor(wallet), id).await?;
     let tasks: Map<String, Value> = claimed
         .tasks

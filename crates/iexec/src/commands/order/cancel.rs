@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    tx: TxArgs,
     /// Do not ask
     #[arg(long)]
     force: bool,
@@ -40,7 +40,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let chosen = args.kinds.chosen()?;
     let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let actor = client.actor(found.unlock(&args.wallet)?);
     let mut parts = Parts::default();
     for (kind, hash) in chosen {

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    tx: TxArgs,
     /// Pay without asking
     #[arg(long)]
     force: bool,
@@ -63,7 +63,10 @@ pub(crate) struct Args {
 /// Runs it: everything is judged before a key is needed.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let mut orders = args.orders(context, &client, found.address()?).await?;
     let trusted = Trusted {
         request: args.params.is_some(),

@@ -22,14 +22,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    pub(crate) tx: TxArgs,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let id: TaskId = args.taskid.parse().map_err(sdk::Error::from)?;
     let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let receipt = deal::claim_task(&client, &client.actor(wallet), id).await?;
     Ok(Report::new(
         json!({ "txHash": receipt.tx }),

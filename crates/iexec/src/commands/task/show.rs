@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{ChainArgs, WalletArgs},
-    commands::deal::watch,
-    context::{Context, read, write},
+    commands::{deal::watch, result::keys::KeyDirArgs},
+    context::{Context, write},
     outcome::{Failure, Report},
 };
 
@@ -39,9 +39,8 @@ pub(crate) struct Args {
     /// Decrypt the result of a confidential task with the beneficiary's key
     #[arg(long, requires = "download")]
     decrypt: bool,
-    /// Directory of the beneficiary's keys
-    #[arg(long, value_name = "path", default_value = ".secrets/beneficiary")]
-    beneficiary_keystoredir: String,
+    #[command(flatten)]
+    keys: KeyDirArgs,
     /// The beneficiary's key in that directory (default: `<address>_key`)
     #[arg(long, value_name = "fileName")]
     beneficiary_key_file: Option<String>,
@@ -89,14 +88,10 @@ async fn save(
     let deal = deal::show(client, task.deal).await?;
     let (mut archive, mut proof) = result::download(client, &deal, task).await?;
     if args.decrypt && proof == Proof::Encrypted {
-        let default = format!("{}_key", deal.beneficiary.to_checksum(None));
-        let key = args.beneficiary_key_file.as_ref().unwrap_or(&default);
-        let path = context
-            .project
-            .join(&args.beneficiary_keystoredir)
-            .join(key);
-        let missing = || Failure::new(format!("no beneficiary key at {}", path.display()));
-        let pem = read(&path)?.ok_or_else(missing)?;
+        let key = args.beneficiary_key_file.as_deref();
+        let pem = args
+            .keys
+            .private_key(context, key, || Ok(deal.beneficiary))?;
         archive = result::decrypt(&archive, &pem)?;
         proof = result::verify(&archive, &deal, task)?;
     }

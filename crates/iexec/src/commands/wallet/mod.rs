@@ -2,10 +2,15 @@
 
 mod create;
 mod import;
+mod send_ether;
+mod send_rlc;
 mod show;
+mod sweep;
 
 use clap::Subcommand;
+use protocol::Address;
 
+use super::not_offered;
 use crate::{
     context::Context,
     outcome::{Failure, Report},
@@ -20,6 +25,20 @@ pub(crate) enum Command {
     Import(import::Args),
     /// Show the wallet and its balances
     Show(show::Args),
+    /// Send the chain's coin
+    #[command(alias = "sendETH")]
+    SendEther(send_ether::Args),
+    /// Send RLC
+    #[command(name = "send-RLC")]
+    SendRlc(send_rlc::Args),
+    /// Send nRLC: the older name of send-RLC, with another unit if none is given
+    #[command(name = "sendRLC", hide = true)]
+    SendNrlc(send_rlc::Args),
+    /// Send everything to another wallet
+    Sweep(sweep::Args),
+    /// Not offered
+    #[command(hide = true, aliases = ["bridge-to-mainchain"])]
+    BridgeToSidechain(not_offered::Args),
 }
 
 /// Runs one of them.
@@ -28,5 +47,19 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, 
         Command::Create(args) => create::run(args, context).await,
         Command::Import(args) => import::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
+        Command::SendEther(args) => send_ether::run(args, context).await,
+        Command::SendRlc(args) => send_rlc::run(args, context, "RLC").await,
+        Command::SendNrlc(args) => send_rlc::run(args, context, "nRLC").await,
+        Command::BridgeToSidechain(_) => Err(not_offered::bridge()),
+        Command::Sweep(args) => sweep::run(args, context).await,
     }
+}
+
+/// The receiver. Upstream has it optional in the grammar, so that its absence is a failure of the
+/// command, with `--raw` as any other.
+fn receiver(typed: Option<&str>) -> Result<Address, Failure> {
+    let typed = typed.ok_or_else(|| {
+        Failure::new("Missing --to option").hint("say who gets it: --to <address>")
+    })?;
+    Ok(sdk::parse::address("--to", typed)?)
 }

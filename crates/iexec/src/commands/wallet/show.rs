@@ -1,6 +1,6 @@
 //! `iexec wallet show`.
 
-use protocol::rlc;
+use protocol::{ether, rlc};
 use sdk::{account, keystore, parse};
 use serde_json::{Value, json};
 
@@ -10,9 +10,6 @@ use crate::{
     outcome::{Failure, Report},
     wallets,
 };
-
-/// Decimals of the chain's coin.
-const ETHER_DECIMALS: usize = 18;
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -45,15 +42,16 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     };
     let client = context.client(args.chain.name()).await?;
     let balance = account::balance(&client, address).await?;
-    let raw = json!({
-        "wallet": wallet,
-        "balance": {
-            "ether": rlc::to_unit(balance.wei, ETHER_DECIMALS),
-            "RLC": rlc::to_rlc(balance.nrlc),
-            "nRLC": balance.nrlc.to_string(),
-            "wei": balance.wei.to_string(),
-        },
+    // on a native chain the coin is RLC: there is one balance, and no ether
+    let is_native = client.hub().is_native();
+    let coin = |text: String| (!is_native).then_some(text);
+    let shown = json!({
+        "ether": coin(ether::to_ether(balance.wei)),
+        "RLC": rlc::to_rlc(balance.nrlc),
+        "nRLC": balance.nrlc.to_string(),
+        "wei": coin(balance.wei.to_string()),
     });
+    let raw = json!({ "balance": without_nulls(shown), "wallet": wallet });
     let message = format!("Wallet {address} on chain {}:", client.chain().name);
     Ok(Report::new(raw.clone(), message).with_data(&without_nulls(raw)))
 }

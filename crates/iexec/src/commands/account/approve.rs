@@ -1,0 +1,44 @@
+//! `iexec account approve`.
+
+use protocol::rlc;
+use sdk::{account, parse};
+use serde_json::json;
+
+use crate::{
+    cli::{ChainArgs, TxArgs, WalletArgs},
+    context::Context,
+    outcome::{Failure, Report},
+    wallets,
+};
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  iexec account approve 5 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 RLC"
+)]
+pub(crate) struct Args {
+    /// How much
+    amount: String,
+    /// Who may move it
+    spender: String,
+    /// `nRLC` or `RLC`
+    #[arg(default_value = "nRLC")]
+    unit: String,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    wallet: WalletArgs,
+    #[command(flatten)]
+    tx: TxArgs,
+}
+
+/// Runs it.
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
+    let amount = format!("{} {}", args.amount, args.unit);
+    let amount = rlc::parse(&amount, "nRLC").map_err(sdk::Error::from)?;
+    let spender = parse::address("spender", &args.spender)?;
+    let (_, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let receipt = account::approve(&actor, spender, amount).await?;
+    let message = format!("{spender} may move {} RLC", rlc::to_rlc(amount));
+    Ok(Report::new(json!({ "txHash": receipt.tx }), message))
+}

@@ -1,0 +1,62 @@
+//! `iexec wallet send-RLC`.
+
+use protocol::rlc;
+use sdk::wallet;
+use serde_json::json;
+
+use crate::{
+    cli::{ChainArgs, TxArgs, WalletArgs},
+    context::Context,
+    outcome::{Failure, Report},
+    prompt, wallets,
+};
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  iexec wallet send-RLC 0.5 --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+)]
+pub(crate) struct Args {
+    /// How much
+    amount: String,
+    /// `nRLC` or `RLC`, which it is if left out
+    unit: Option<String>,
+    /// Who gets it
+    #[arg(long, value_name = "address")]
+    to: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    wallet: WalletArgs,
+    #[command(flatten)]
+    tx: TxArgs,
+}
+
+/// Runs it; `default_unit` counts when none is typed.
+pub(crate) async fn run(
+    args: &Args,
+    context: &Context,
+    default_unit: &str,
+) -> Result<Report, Failure> {
+    let unit = args.unit.as_deref().unwrap_or(default_unit);
+    let amount = format!("{} {unit}", args.amount);
+    let amount = rlc::parse(&amount, default_unit).map_err(sdk::Error::from)?;
+    let to = super::receiver(args.to.as_deref())?;
+    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let shown = rlc::to_rlc(amount);
+    if !args.force {
+        let chain = &client.chain().name;
+        prompt::confirm(&format!("Send {shown} RLC to {to} on chain {chain}?"))?;
+    }
+    let receipt = wallet::send_rlc(&actor, to, amount).await?;
+    let raw = json!({
+        "amount": amount.to_string(),
+        "from": actor.address().to_checksum(None),
+        "to": to.to_checksum(None),
+        "txHash": receipt.tx,
+    });
+    Ok(Report::new(raw, format!("Sent {shown} RLC to {to}")))
+}

@@ -1,0 +1,144 @@
+//! The key pair that results are encrypted for (spec/client.md §2.3, §4.8).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chain::Wallet;
+use protocol::Address;
+use rsa::{
+    RsaPrivateKey, RsaPublicKey,
+    pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding},
+};
+
+use crate::{
+    Client, Error,
+    services::sms::{self, RESULT_ENCRYPTION_KEY},
+};
+
+/// Bits of the key: what the official client makes.
+pub const BITS: usize = 4_096;
+
+/// A new key pair as PEM texts.
+pub struct KeyPair {
+    /// PKCS#8; for the beneficiary alone.
+    pub private: String,
+    /// SPKI; for the SMS.
+    pub public: String,
+}
+
+impl std::fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyPair")
+    }
+}
+
+/// The names of the two files of a beneficiary, private key first.
+pub fn file_names(beneficiary: Address) -> [String; 2] {
+    let address = beneficiary.to_checksum(None);
+    [format!("{address}_key"), format!("{address}_key.pub")]
+}
+
+/// Makes a key pair; takes seconds.
+///
+/// # Errors
+/// [`Error::Wallet`] when no key could be made.
+pub fn generate(
+    rng: &mut (impl rand::RngCore + rand::CryptoRng),
+    bits: usize,
+) -> Result<KeyPair, Error> {
+    make(rng, bits).map_err(|reason| Error::Wallet {
+        reason: format!("no key pair could be made: {reason}"),
+        hint: None,
+    })
+}
+
+fn make(rng: &mut (impl rand::RngCore + rand::CryptoRng), bits: usize) -> Result<KeyPair, String> {
+    let private = RsaPrivateKey::new(rng, bits).map_err(|error| error.to_string())?;
+    let public = RsaPublicKey::from(&private);
+    let private = private.to_pkcs8_pem(LineEnding::LF);
+    let public = public.to_public_key_pem(LineEnding::LF);
+    Ok(KeyPair {
+        private: private.map_err(|error| error.to_string())?.to_string(),
+        public: public.map_err(|error| error.to_string())?,
+    })
+}
+
+/// Whether results can be encrypted for `beneficiary`.
+///
+/// # Errors
+/// [`Error::Api`].
+pub async fn is_pushed(client: &Client, beneficiary: Address) -> Result<bool, Error> {
+    sms::has_web2(client, beneficiary, RESULT_ENCRYPTION_KEY).await
+}
+
+/// Gives the SMS the public key; whether an older one was replaced comes back.
+///
+/// # Errors
+/// [`Error::Invalid`] for a text that is no public key; [`Error::NamedSecretExists`] when there is
+/// one and `update` is not set; [`Error::Api`].
+pub async fn push(
+    client: &Client,
+    wallet: &Wallet,
+    pem: &str,
+    update: bool,
+) -> Result<bool, Error> {
+    let value = encode(pem)?;
+    let exists = is_pushed(client, wallet.address()).await?;
+    if exists && !update {
+        return Err(Error::NamedSecretExists {
+            name: RESULT_ENCRYPTION_KEY.to_owned(),
+            owner: wallet.address(),
+        });
+    }
+    sms::push_web2(client, wallet, RESULT_ENCRYPTION_KEY, &value, exists).await?;
+    Ok(exists)
+}
+
+/// The SMS keeps base64 of the PEM text; a text that is that already is taken as it is.
+fn encode(pem: &str) -> Result<String, Error> {
+    let pem = pem.trim();
+    let inner = STANDARD.decode(pem).ok();
+    let inner = inner.and_then(|bytes| String::from_utf8(bytes).ok());
+    let is_key = |text: &str| RsaPublicKey::from_public_key_pem(text.trim()).is_ok();
+    if inner.is_some_and(|text| is_key(&text)) {
+        return Ok(pem.to_owned());
+    }
+    match is_key(pem) {
+        true => Ok(STANDARD.encode(pem)),
+        false => Err(Error::invalid(
+            "encryption key",
+            "it is not an RSA public key in PEM",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    #[test]
+    fn a_pair_fits_together_and_is_taken_by_the_sms() {
+        let pair = generate(&mut StdRng::seed_from_u64(1), 1_024).unwrap();
+        assert!(pair.private.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        assert!(pair.public.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+        let value = encode(&pair.public).unwrap();
+        assert_eq!(
+            STANDARD.decode(&value).unwrap(),
+            pair.public.trim().as_bytes()
+        );
+        assert_eq!(encode(&value).unwrap(), value, "encoded twice");
+        assert!(
+            encode(&pair.private).is_err(),
+            "a private key would be sent"
+        );
+        assert!(encode("nonsense").is_err());
+        assert_eq!(format!("{pair:?}"), "KeyPair");
+    }
+
+    #[test]
+    fn files_are_named_after_the_beneficiary() {
+        let [private, public] = file_names(Address::ZERO);
+        assert_eq!(private, format!("0x{}_key", "0".repeat(40)));
+        assert_eq!(public, format!("{private}.pub"));
+    }
+}
