@@ -240,8 +240,8 @@ impl Trade {
             ensure!(found == count, "{found} with `{filter}`, not {count}");
         }
         let book = |line: String| async move {
-            let book = self.buyer.raw(&format!("orderbook {line} --chain local"));
-            book.await
+            let line = format!("orderbook {line} --chain local");
+            self.buyer.raw(&line).await
         };
         let datasets = book(format!("dataset {dataset} --app {app}")).await?;
         keys::check(&datasets, "ok count datasetOrders")?;
