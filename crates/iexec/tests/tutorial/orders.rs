@@ -1,7 +1,7 @@
 //! Trading by hand: a seller writes, signs, publishes and cancels orders; a buyer finds them, fills
 //! them, asks for executions, and reads why nothing fits.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use alloy::{
     network::{EthereumWallet, TransactionBuilder as _},
@@ -28,6 +28,8 @@ const REQUEST_ORDER: &str = "orderHash app dataset workerpool requester benefici
     trust price remaining";
 /// The local network's category for trying deadlines: a deal is over after ten seconds.
 const FAST_CATEGORY: &str = "5";
+/// Between two looks at the market.
+const LOOK: Duration = Duration::from_millis(20);
 /// A contract that says yes to everything: a group with everybody in it.
 const EVERYBODY: Bytes = bytes!("69600160005260206000f3600052600a6016f3");
 
@@ -304,14 +306,17 @@ impl Trade {
             "order show --request {} --deals --chain local",
             hashes.request
         );
+        // the market follows the chain a moment later; the test's own limit bounds the wait
+        while self.buyer.raw(&deals).await?["requestorder"]["status"] != "filled" {
+            tokio::time::sleep(LOOK).await;
+        }
         let made = self.buyer.raw(&deals).await?;
         ensure!(made["requestorder"]["deals"]["count"] == 2, "{made}");
-        ensure!(made["requestorder"]["status"] == "filled", "{made}");
-        self.claim(&text(&first["dealid"])?, &second).await
+        self.claim(hashes, &text(&first["dealid"])?, &second).await
     }
 
     /// The official client cannot claim a deal whose first task is not number 0.
-    async fn claim(&self, first: &str, second: &str) -> Result<()> {
+    async fn claim(&self, hashes: &Hashes, first: &str, second: &str) -> Result<()> {
         let claim = |deal: &str| format!("deal claim {deal} --chain local");
         self.net.rpc("evm_increaseTime", json!([10])).await?;
         self.net.rpc("evm_mine", json!([])).await?;
@@ -329,7 +334,8 @@ impl Trade {
             ensure!(told.contains("nothing to claim"), "{nothing}");
         }
         let pool = self.publish("workerpool", &[]).await?;
-        let fill = format!("order fill --workerpool {pool} --params hello --force --chain local");
+        let offers = format!("--app {} --workerpool {pool}", hashes.app);
+        let fill = format!("order fill {offers} --params hello --force --chain local");
         let open = text(&self.seller.raw(&fill).await?["dealid"])?;
         let early = self.buyer.raw_fails(&claim(&open)).await?;
         ensure!(
@@ -376,16 +382,8 @@ impl Trade {
         Ok(())
     }
 
-    /// Off the market by hash alone, and closed on chain: once.
+    /// Closed on chain, once; and off the market by hash alone.
     async fn close(&self, hashes: &Hashes) -> Result<()> {
-        let unpublish = format!("order unpublish --app {} --force --chain local", hashes.app);
-        let done = self.seller.raw(&unpublish).await?;
-        ensure!(done["apporder"]["orderHash"] == hashes.app, "{done}");
-        let again = self.seller.raw_fails(&unpublish).await?;
-        ensure!(
-            again["fail"][0].to_string().contains("is not published"),
-            "{again}"
-        );
         let cancel = "order cancel --app --dataset --force --chain local";
         let done = self.seller.raw(cancel).await?;
         keys::check(&done, "ok apporder datasetorder")?;
@@ -399,10 +397,21 @@ impl Trade {
                 ]),
             "{again}"
         );
-        let fill = "order fill --params x --force --chain local";
-        let closed = self.seller.raw_fails(fill).await?;
+        let fill = format!(
+            "order fill --app {} --params x --force --chain local",
+            hashes.app
+        );
+        let closed = self.seller.raw_fails(&fill).await?;
         let told = closed["error"]["message"].to_string();
         ensure!(told.contains("fully consumed"), "{closed}");
+        let unpublish = format!("order unpublish --app {} --force --chain local", hashes.app);
+        let done = self.seller.raw(&unpublish).await?;
+        ensure!(done["apporder"]["orderHash"] == hashes.app, "{done}");
+        let again = self.seller.raw_fails(&unpublish).await?;
+        ensure!(
+            again["fail"][0].to_string().contains("is not published"),
+            "{again}"
+        );
         Ok(())
     }
 
