@@ -188,7 +188,7 @@ fn app_init_adds_the_default_app() {
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-✖ Command "iexec app init" failed with ConfigurationError: Missing "iexec.json" file
+✖ Command "iexec app init" failed with Error: Missing "iexec.json" file, did you forget to run "iexec init"?
   hint: run `iexec init` first, or go to the folder of your project
 
 "#]]);
@@ -218,7 +218,7 @@ fn unknown_chains_and_keys_are_named() {
     let folder = Folder::new();
     folder.stdout(&["init", "--skip-wallet", "--raw"]);
     let expected = json!({ "ok": false, "command": "iexec info", "error": {
-        "name": "ConfigurationError",
+        "name": "Error",
         "message": "Missing \"nope\" chain in \"chain.json\"",
         "hint": "known without chain.json: local, arbitrum-sepolia-testnet, arbitrum-mainnet",
     } });
@@ -231,7 +231,7 @@ fn unknown_chains_and_keys_are_named() {
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-✖ Command "iexec info" failed with ConfigurationError: no local network is running
+✖ Command "iexec info" failed with Error: no local network is running
   hint: start it with `iexec up`
 
 "#]]);
@@ -245,7 +245,8 @@ fn unknown_chains_and_keys_are_named() {
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-✖ Command "iexec info" failed with ConfigurationError: unknown key "chains.a.hots" in "chain.json"
+✖ Command "iexec info" failed with Error: ValidationError: Unknown key "hots" in chain.json
+  hint: remove or correct chains.a.hots
 
 "#]]);
 }
@@ -347,7 +348,7 @@ fn deploying_to_a_chain_needs_a_node_and_a_key() {
     let token = folder.raw_error(&deploy(&["--token", "RLC", "--raw"]));
     assert_eq!(
         token["error"]["message"],
-        "invalid --token: `RLC` is not an ethereum address"
+        "RLC is not a valid ethereum address"
     );
     let url = [
         "chain",

@@ -5,6 +5,7 @@
 //! `recorded/`. `IEXEC_PARITY=record cargo test -p iexec --test parity` asks it again and keeps the
 //! answers; `IEXEC_PARITY=live` asks it again and compares with what is kept and with ours.
 
+mod deviation;
 mod mask;
 mod outcome;
 mod play;

@@ -1,36 +1,7 @@
-//! The table: what is typed, what is prepared before, and where ours may differ, and why.
+//! The table: what is typed and what is prepared before.
 
 use network::Role;
-use serde_json::{Value, json};
-
-/// Why ours differs from the official program on purpose. There is no other reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reason {
-    /// The official program exits with 0 although something failed; ours with 1, and says it as
-    /// any other error (spec/client.md §1.2).
-    FailureIsSuccess,
-    /// A bug of the official program, by its number in spec/client.md §7.1 or Appendix B.
-    OfficialBug,
-    /// The official text is that of a library (ethers, yup, commander, Node), ours a sentence.
-    LibraryText,
-    /// The official program asks although nobody can answer; ours says which option answers.
-    Prompt,
-    /// The official 9.0.1 adds `tee,tdx` to every tag; ours takes tags as they are given.
-    NoForcedTag,
-    /// Ours knows the local network, which the official program does not.
-    LocalNetwork,
-    /// Ours accepts what 8.24 had and 9.0.1 dropped, or more than both.
-    MoreAccepted,
-}
-
-/// One difference: what ours has at a place of the outcome, `/code`, `/stdout/…`, `/stderr/…` or
-/// `/files/…`; null where ours has nothing.
-#[derive(Debug)]
-pub(crate) struct Deviation {
-    pub(crate) reason: Reason,
-    pub(crate) at: &'static str,
-    pub(crate) ours: Value,
-}
+use serde_json::Value;
 
 /// Something done to the project folder before a command.
 #[derive(Debug)]
@@ -51,16 +22,14 @@ pub(crate) struct Row {
     pub(crate) edits: Vec<Edit>,
     /// Names for values of the answer: placeholder, and pointer into it.
     pub(crate) keeps: Vec<(&'static str, &'static str)>,
-    pub(crate) deviations: Vec<Deviation>,
 }
 
-/// A row that must be the same on both sides unless it says more.
+/// A row of the table.
 pub(crate) fn row(line: &'static str) -> Row {
     Row {
         line,
         edits: Vec::new(),
         keeps: Vec::new(),
-        deviations: Vec::new(),
     }
 }
 
@@ -87,27 +56,6 @@ impl Row {
     pub(crate) fn keep(mut self, name: &'static str, pointer: &'static str) -> Self {
         self.keeps.push((name, pointer));
         self
-    }
-
-    /// Ours has another value there.
-    pub(crate) fn differs(mut self, reason: Reason, at: &'static str, ours: Value) -> Self {
-        self.deviations.push(Deviation { reason, at, ours });
-        self
-    }
-
-    /// Ours has another message; class and command are the same.
-    pub(crate) fn says(self, reason: Reason, message: &str) -> Self {
-        self.differs(reason, "/stderr/error/message", json!(message))
-    }
-
-    /// Ours refuses the command line with this first line.
-    pub(crate) fn usage(self, line: &str) -> Self {
-        self.differs(Reason::LibraryText, "/stderr", json!(line))
-    }
-
-    /// A failure that the official program reports with exit code 0.
-    pub(crate) fn fails(self) -> Self {
-        self.differs(Reason::FailureIsSuccess, "/code", json!(1))
     }
 }
 

@@ -86,7 +86,7 @@ impl ChainFile {
             }
         }
         if !has_chains {
-            return Err(Error::invalid(FILE_NAME, "\"chains\" is missing"));
+            return Err(missing_chains());
         }
         Ok(file)
     }
@@ -105,6 +105,15 @@ impl ChainFile {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, entry)| entry)
+    }
+}
+
+fn missing_chains() -> Error {
+    Error::Configuration {
+        reason: format!("ValidationError: chains is a required field in {FILE_NAME}"),
+        hint: Some(
+            "add \"chains\", from name to settings; `iexec init` writes an example".to_owned(),
+        ),
     }
 }
 
@@ -150,7 +159,7 @@ fn text_of(key: &str, value: Value) -> Result<String, Error> {
         Value::Number(number) if key.ends_with(".id") => Ok(number.to_string()),
         other => Err(Error::invalid(
             format!("\"{key}\" in \"{FILE_NAME}\""),
-            format!("{other} is not a text"),
+            format!("{key} is {other}, which is not a text"),
         )),
     }
 }
@@ -192,13 +201,16 @@ mod tests {
         let error = |text| ChainFile::parse(text).unwrap_err().to_string();
         assert_eq!(
             error(r#"{"chians":{}}"#),
-            "unknown key \"chians\" in \"chain.json\""
+            "ValidationError: Unknown key \"chians\" in chain.json"
         );
         assert_eq!(
             error(r#"{"chains":{"dev":{"hots":"x"}}}"#),
-            "unknown key \"chains.dev.hots\" in \"chain.json\""
+            "ValidationError: Unknown key \"hots\" in chain.json"
         );
-        assert_eq!(error("{}"), "invalid chain.json: \"chains\" is missing");
+        assert_eq!(
+            error("{}"),
+            "ValidationError: chains is a required field in chain.json"
+        );
         assert!(error(r#"{"chains":{"dev":{"hub":5}}}"#).contains("chains.dev.hub"));
     }
 

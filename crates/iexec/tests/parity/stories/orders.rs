@@ -147,7 +147,6 @@ fn filling() -> Vec<Row> {
         row("order cancel --force"),
         row("order cancel --app {apporder} --force"),
         row("order publish --app --force"),
-        row("deal claim {deal}"),
         row("order sign --app").write("orders.json", "{"),
         row("order publish --app --force"),
         row("order show --app").write("orders.json", "{}"),
