@@ -11,7 +11,7 @@ use network::{Info, Role, local_wallet};
 use protocol::{
     DealId, Tag, TaskId,
     deal::{Task, TaskStatus},
-    order::{AppOrder, RequestOrder, Signed, WorkerpoolOrder},
+    order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder},
     params::DealParams,
 };
 use serde_json::Value;
@@ -112,14 +112,24 @@ impl Cast {
         request: &Signed<RequestOrder>,
         ask: &Ask,
     ) -> Result<Deal> {
+        self.match_with(app, &Signed::none(), request, ask).await
+    }
+
+    /// The same with a dataset.
+    pub async fn match_with(
+        &self,
+        app: &Signed<AppOrder>,
+        dataset: &Signed<DatasetOrder>,
+        request: &Signed<RequestOrder>,
+        ask: &Ask,
+    ) -> Result<Deal> {
         let pool = match ask.pool_price {
             0 => self.published_order(ask).await?,
             _ => self.pool_order(ask)?,
         };
-        let none = Signed::none();
         let matched = self
             .requester
-            .match_orders(app, &none, &pool, request)
+            .match_orders(app, dataset, &pool, request)
             .await;
         let (id, volume, receipt) = matched?;
         let matched = Instant::now();

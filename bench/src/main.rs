@@ -1,32 +1,31 @@
 //! Measurements, each beside what it is compared to, in one run on one machine: machines differ,
 //! ratios less so.
 //!
-//! `cargo build --release -p iexec -p iexec-bench && target/release/iexec-bench [start|task|cli]`
+//! `cargo build --release -p iexec -p iexec-bench && target/release/iexec-bench [start|task|cli|market]`
 
 use std::process::ExitCode;
 
 mod cli;
 mod command;
+mod market;
 mod start;
 mod stats;
 mod task;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words
-        .next()
-        .is_some_and(|word| word == engine::HELPER_SUBCOMMAND)
-    {
+    let first = words.next();
+    let first = first.as_ref().and_then(|word| word.to_str());
+    if first == Some(engine::HELPER_SUBCOMMAND) {
         let code = words
             .next()
             .map_or(2, |dir| engine::run_bundle_main(dir.as_ref()));
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
-    if words.first().is_some_and(|word| word == command::PARENT) {
-        return command::measure(words.into_iter().skip(1));
+    if first == Some(command::PARENT) {
+        return command::measure(words);
     }
-    match run(words.first().and_then(|word| word.to_str())) {
+    match run(first) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             stats::say(&format!("failed: {error:?}"));
@@ -48,6 +47,9 @@ fn run(only: Option<&str>) -> anyhow::Result<()> {
     }
     if is_wanted("task") {
         runtime.block_on(task::measure())?;
+    }
+    if is_wanted("market") {
+        runtime.block_on(market::measure())?;
     }
     if is_wanted("cli") {
         runtime.block_on(cli::measure())?;

@@ -12,6 +12,12 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// The time that so many percent of the sorted `times` do not exceed; zero for none.
+pub(crate) fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let place = (times.len() * percent).div_ceil(100).max(1) - 1;
+    times.get(place).copied().unwrap_or_default()
+}
+
 /// One line of the report.
 pub(crate) fn say(text: &str) {
     println!("{text}");
@@ -30,6 +36,14 @@ pub(crate) fn line(name: &str, time: Duration, yardstick: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_are_members() {
+        let times: Vec<_> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&times, 50), Duration::from_millis(100));
+        assert_eq!(percentile(&times, 99), Duration::from_millis(198));
+        assert_eq!(percentile(&[], 99), Duration::ZERO);
+    }
 
     #[test]
     fn the_median_is_the_middle() {

@@ -18,6 +18,8 @@ use network::{Info, Role, local_wallet};
 
 /// Tells this test binary to be the process that gets killed, and where its data are.
 const DATA_DIR: &str = "IEXEC_SUITE_DATA_DIR";
+/// Tells it how many workers to have.
+const WORKERS_VAR: &str = "IEXEC_SUITE_WORKERS";
 /// What it prints when the network is ready.
 const READY: &str = "network is ready";
 /// It has two slots: a bag of five is partly done, partly running, partly waiting.
@@ -40,7 +42,8 @@ pub(crate) async fn victim(bench: Bench) -> Result<()> {
         return Ok(());
     };
     let network = bench::builder(&PathBuf::from(data_dir), bench.choice);
-    let network = network.workers(WORKERS).start().await?;
+    let workers = std::env::var(WORKERS_VAR)?.parse()?;
+    let network = network.workers(workers).start().await?;
     println!("{READY}");
     // Its end is ours, should the other process die first.
     let input = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -52,19 +55,20 @@ pub(crate) async fn victim(bench: Bench) -> Result<()> {
 }
 
 /// The network in another process; killed when dropped.
-struct Victim(Child);
+pub(crate) struct Victim(Child);
 
 impl Victim {
     /// Returns when it is ready.
-    fn start(bench: &Bench) -> Result<Self> {
-        tokio::task::block_in_place(|| Self::spawn(bench))
+    pub(crate) fn start(bench: &Bench, workers: u32) -> Result<Self> {
+        tokio::task::block_in_place(|| Self::spawn(bench, workers))
     }
 
-    fn spawn(bench: &Bench) -> Result<Self> {
+    fn spawn(bench: &Bench, workers: u32) -> Result<Self> {
         let engine = bench.test.split("::").next().unwrap_or_default();
         let child = Command::new(std::env::current_exe()?)
             .args(["--exact", "--nocapture", &format!("{engine}::victim")])
             .env(DATA_DIR, bench.data_dir())
+            .env(WORKERS_VAR, workers.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -87,7 +91,11 @@ impl Drop for Victim {
     }
 }
 
-async fn cast(bench: &Bench, engine: &std::sync::Arc<dyn engine::Engine>) -> Result<Cast> {
+/// The accounts of the network in the other process.
+pub(crate) async fn cast(
+    bench: &Bench,
+    engine: &std::sync::Arc<dyn engine::Engine>,
+) -> Result<Cast> {
     let info = Info::read(&bench.data_dir())?;
     Cast::local(&info, engine.clone()).await
 }
@@ -101,7 +109,8 @@ async fn stakes(cast: &Cast) -> Result<[Account; 3]> {
     ])
 }
 
-async fn engine(bench: &Bench) -> Result<std::sync::Arc<dyn engine::Engine>> {
+/// The engine of the network in the other process.
+pub(crate) async fn engine(bench: &Bench) -> Result<std::sync::Arc<dyn engine::Engine>> {
     let mut config = engine::Config::new(bench.choice, bench.data_dir().join("engine"));
     config.helper = engine::testing::helper();
     Ok(engine::detect(&config).await?)
@@ -146,7 +155,7 @@ const KILLED_AT: [usize; 3] = [0, 1, 3];
 pub(crate) async fn killed_in_a_bag(bench: Bench) -> Result<()> {
     let engine = engine(&bench).await?;
     let image = Image::of_script(&engine, bench.test, SLOW).await?;
-    let mut victim = Victim::start(&bench)?;
+    let mut victim = Victim::start(&bench, WORKERS)?;
     let mut now = cast(&bench, &engine).await?;
     let before = stakes(&now).await?;
     let app = image.deploy(&now.developer).await?;
@@ -161,7 +170,7 @@ pub(crate) async fn killed_in_a_bag(bench: Bench) -> Result<()> {
         now.completed(&deal, count).await?;
         ensure!(finished(&now, &deal).await? < TASKS, "killed too late");
         drop((victim, now));
-        victim = Victim::start(&bench)?;
+        victim = Victim::start(&bench, WORKERS)?;
         now = cast(&bench, &engine).await?;
     }
     let done = now.completed(&deal, TASKS as usize).await;

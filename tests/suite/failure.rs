@@ -13,7 +13,7 @@ use iexec_tests::{
     files::FileServer,
     task::{self, PoolTask},
 };
-use protocol::{B256, Tag, deal::TaskStatus};
+use protocol::{B256, deal::TaskStatus};
 use serde_json::json;
 
 /// The category whose tasks can be claimed after ten seconds.
@@ -249,16 +249,5 @@ pub(crate) async fn nobody_to_run_it(bench: Bench) -> Result<()> {
     cast.advance(7 * 300).await?;
     let task = cast.ended_one(&deal).await?;
     Cast::expect_end(&task, "FAILED", "CONTRIBUTION_TIMEOUT")?;
-    world.stop().await
-}
-
-pub(crate) async fn tee_is_not_supported(bench: Bench) -> Result<()> {
-    let world = bench.network(1).await?;
-    let ask = Ask {
-        tag: Tag::TEE_TDX,
-        ..Ask::default()
-    };
-    let (_, task) = run(&world, &bench, "exit 0", &ask).await?;
-    Cast::expect_end(&task, "FAILED", "TEE_NOT_SUPPORTED")?;
     world.stop().await
 }

@@ -4,10 +4,12 @@
 
 mod bag;
 mod crash;
+mod examples;
 mod failure;
 mod happy;
 mod official;
 mod restart;
+mod tee;
 
 /// Each scenario as a test of its own, for one engine.
 macro_rules! scenarios {
@@ -32,6 +34,8 @@ macro_rules! both {
     };
 }
 
+scenarios!(library, Builtin: examples::publish_list_and_run,);
+
 both! {
     happy::one_task,
     happy::whole_output_folder,
@@ -46,11 +50,13 @@ both! {
     failure::input_file_404,
     failure::only_the_pinned_image_runs,
     failure::nobody_to_run_it,
-    failure::tee_is_not_supported,
     official::one_paid_task,
     official::a_block_every_second,
     official::deal_made_while_the_pool_is_away,
     restart::stopped_while_it_computes,
     crash::victim,
     crash::killed_in_a_bag,
+    tee::up_to_the_release_of_secrets,
+    tee::dataset_without_its_key,
+    tee::killed_between_key_and_worker,
 }

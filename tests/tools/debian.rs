@@ -29,6 +29,21 @@ pub fn apt_install(packages: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
+/// Installs one Debian package unless what it brings is `found` already.
+pub(super) fn apt_install_unless(package: &str, found: impl Fn() -> bool) -> Result<()> {
+    if found() {
+        return Ok(());
+    }
+    requirement::root()?;
+    let _lock = keep::lock("apt")?;
+    if !found() && install(&[package]).is_err() {
+        keep::run(apt_get().arg("update"))?;
+        install(&[package])?;
+    }
+    ensure!(found(), "`{package}` does not bring what is expected of it");
+    Ok(())
+}
+
 fn install(names: &[&str]) -> Result<()> {
     keep::run(
         apt_get()

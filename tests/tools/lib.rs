@@ -4,8 +4,10 @@
 mod debian;
 mod keep;
 mod npm;
+mod postgres;
 mod requirement;
 
 pub use debian::apt_install;
 pub use npm::{npm_archive, npm_package};
+pub use postgres::{Postgres, postgres_database};
 pub use requirement::{docker, need, npm, root, test_name};

@@ -98,6 +98,7 @@ sol! {
         event TaskReopen(bytes32 indexed taskid);
         event TaskFinalize(bytes32 indexed taskid, bytes results);
         event TaskClaimed(bytes32 indexed taskid);
+        event Transfer(address indexed from, address indexed to, uint256 value);
         event CreateCategory(uint256 catid, string name, string description,
             uint256 workClockTimeRef);
     }

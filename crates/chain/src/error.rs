@@ -39,6 +39,9 @@ pub enum Error {
         /// The node's words.
         reason: String,
     },
+    /// Two answers were of different branches: the chain was reorganised between the questions.
+    #[error("the chain changed while it was read")]
+    Moving,
     /// The answer could not be decoded: most likely there is no hub at this address.
     #[error("the answer of {to} to `{what}` is not what a hub says")]
     Answer {
@@ -73,7 +76,10 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without anything being changed by the caller.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NoReceipt { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::NoReceipt { .. } | Self::Moving
+        )
     }
 
     /// Whether the contract said no.

@@ -11,10 +11,14 @@ use alloy::{
 use protocol::{DealId, OrderHash, TaskId, order::Kind};
 use tokio::sync::watch;
 
-use crate::{Error, Hub, abi::Hub as Abi, convert::small};
+use crate::{
+    Asset, Error, Hub,
+    abi::{Hub as Abi, Registry},
+    convert::{entry, small},
+};
 
 /// Blocks asked for in one question: what public nodes allow.
-const BLOCK_SPAN_MAX: u64 = 1_000;
+pub(crate) const BLOCK_SPAN_MAX: u64 = 1_000;
 /// Pause after a failed question.
 const RETRY_MS: u64 = 1_000;
 
@@ -104,6 +108,24 @@ pub enum HubEvent {
         /// Its number.
         id: u64,
     },
+    /// Stake went from one account to another; zero stands for outside.
+    StakeTransfer {
+        /// Who has less.
+        from: Address,
+        /// Who has more.
+        to: Address,
+        /// nRLC.
+        value: U256,
+    },
+    /// An asset has a new owner. Told by [`Branch`](crate::Branch) only.
+    AssetTransfer {
+        /// Which kind.
+        asset: Asset,
+        /// The asset.
+        entry: Address,
+        /// The owner before; zero at its creation.
+        from: Address,
+    },
 }
 
 /// An event and where it stands on chain.
@@ -189,9 +211,24 @@ impl Events {
     }
 }
 
-fn locate(log: &Log) -> Option<Located> {
+pub(crate) fn locate(log: &Log) -> Option<Located> {
     Some(Located {
         event: decode(log)?,
+        block: log.block_number?,
+        tx: log.transaction_hash?,
+        index: log.log_index.unwrap_or_default(),
+    })
+}
+
+/// A registry's record of a new owner.
+pub(crate) fn asset_transfer(asset: Asset, log: &Log) -> Option<Located> {
+    let transfer: Registry::Transfer = get(log)?;
+    Some(Located {
+        event: HubEvent::AssetTransfer {
+            asset,
+            entry: entry(transfer.tokenId),
+            from: transfer.from,
+        },
         block: log.block_number?,
         tx: log.transaction_hash?,
         index: log.log_index.unwrap_or_default(),
@@ -202,7 +239,7 @@ fn get<E: SolEvent>(log: &Log) -> Option<E> {
     E::decode_log(&log.inner).ok().map(|log| log.data)
 }
 
-/// None for events that nobody here follows (the hub's own token ledger, for one).
+/// None for events that nobody here follows.
 fn decode(log: &Log) -> Option<HubEvent> {
     let topic = *log.topic0()?;
     decode_order(topic, log).or_else(|| decode_task(topic, log))
@@ -246,6 +283,14 @@ fn decode_order(topic: B256, log: &Log) -> Option<HubEvent> {
         ),
         Abi::ClosedRequestOrder::SIGNATURE_HASH => {
             closed(Kind::Request, get::<Abi::ClosedRequestOrder>(log)?.hash)
+        }
+        Abi::Transfer::SIGNATURE_HASH => {
+            let e: Abi::Transfer = get(log)?;
+            Some(HubEvent::StakeTransfer {
+                from: e.from,
+                to: e.to,
+                value: e.value,
+            })
         }
         Abi::CreateCategory::SIGNATURE_HASH => Some(HubEvent::CategoryCreated {
             id: small(get::<Abi::CreateCategory>(log)?.catid),

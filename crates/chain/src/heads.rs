@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use alloy::providers::{DynProvider, Provider};
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::B256,
+    providers::{DynProvider, Provider},
+};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
@@ -13,7 +17,8 @@ const HEAD_POLL_MS: u64 = 500;
 /// node dropped silently.
 const HEAD_CHECK_MS: u64 = 5_000;
 
-/// Starts following `provider`; the task ends when nobody holds a receiver any more.
+/// Starts following `provider`. Another block at the same height, after a reorganisation, is news
+/// like a higher one. The task ends when nobody holds a receiver any more.
 pub(crate) async fn follow(provider: DynProvider) -> watch::Receiver<u64> {
     let (tx, rx) = watch::channel(provider.get_block_number().await.unwrap_or_default());
     let subscription = match provider.client().pubsub_frontend() {
@@ -26,8 +31,12 @@ pub(crate) async fn follow(provider: DynProvider) -> watch::Receiver<u64> {
         HEAD_POLL_MS
     };
     tokio::spawn(async move {
+        let mut last = None;
         let mut pushed = match subscription {
-            Some(subscription) => subscription.into_stream().map(|h| h.number).boxed(),
+            Some(subscription) => subscription
+                .into_stream()
+                .map(|header| (header.number, header.hash))
+                .boxed(),
             None => futures_util::stream::pending().boxed(),
         };
         let mut ticks = tokio::time::interval(Duration::from_millis(period));
@@ -36,12 +45,18 @@ pub(crate) async fn follow(provider: DynProvider) -> watch::Receiver<u64> {
             let head = tokio::select! {
                 () = tx.closed() => return,
                 Some(head) = pushed.next() => Some(head),
-                _ = ticks.tick() => provider.get_block_number().await.ok(),
+                _ = ticks.tick() => newest(&provider).await,
             };
-            if let Some(head) = head {
-                tx.send_if_modified(|known| std::mem::replace(known, head) != head);
+            if let Some(head) = head.filter(|head| last.replace(*head) != Some(*head)) {
+                tx.send_replace(head.0);
             }
         }
     });
     rx
+}
+
+async fn newest(provider: &DynProvider) -> Option<(u64, B256)> {
+    let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await;
+    let header = block.ok()??.header;
+    Some((header.number, header.hash))
 }

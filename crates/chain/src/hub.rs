@@ -21,10 +21,11 @@ use protocol::{
 use tokio::sync::watch;
 
 use crate::{
-    Error, Events,
+    BlockRef, Branch, Error, Events,
     abi::{Entry, Group, Hub as Abi, Registry, Token},
     actor::NewAsset,
     connect, convert, heads,
+    past::HubAt,
 };
 
 /// The ERC-734 purpose that makes an address a member of a group contract
@@ -227,6 +228,17 @@ impl Hub {
     /// Events of the hub from `from_block` on; see [`Events`].
     pub fn events(&self, from_block: u64) -> Events {
         Events::new(self.clone(), from_block)
+    }
+
+    /// Events of the winning branch from `next_block` on, of the hub and the registries; see
+    /// [`Branch`].
+    pub fn branch(&self, next_block: u64, trail: Vec<BlockRef>) -> Branch {
+        Branch::new(self.clone(), next_block, trail)
+    }
+
+    /// The same hub as it was after block `number`.
+    pub fn at(&self, number: u64) -> HubAt<'_> {
+        HubAt::new(self, number)
     }
 
     async fn ask<C: SolCall + Send + 'static>(&self, call: C) -> Result<C::Return, Error> {

@@ -6,22 +6,26 @@
 
 mod abi;
 mod actor;
+mod branch;
 mod connect;
 mod convert;
 mod error;
 mod events;
 mod heads;
 mod hub;
+mod past;
 mod policy;
 mod sender;
 mod wallet;
 
 pub use actor::{Actor, NewAsset};
 pub use alloy::providers::DynProvider;
+pub use branch::{BlockRef, Branch, REORG_DEPTH_MAX, Span, Step};
 pub use connect::{NONCE_HEADER, NONCE_MANAGED, connect};
 pub use error::Error;
 pub use events::{Batch, Events, HubEvent, Located};
 pub use hub::{Account, AppInfo, Asset, DatasetInfo, Hub, WorkerpoolInfo};
+pub use past::{HubAt, Standing};
 pub use policy::Policy;
 pub use sender::{Receipt, Sender};
 pub use wallet::{Wallet, authorize, recover_message_hash};

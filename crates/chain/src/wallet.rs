@@ -96,8 +96,8 @@ pub fn recover_message_hash(hash: B256, sign: &[u8]) -> Result<Address, Error> {
         .map_err(|e| Error::Signature(e.to_string()))
 }
 
-/// The workerpool owner's permission for `worker` to contribute to a standard task
-/// (spec/pool-worker.md §1.10).
+/// The workerpool owner's permission for `worker` to contribute to a task
+/// (spec/pool-worker.md §1.10). `enclave_challenge` is zero for standard tasks.
 ///
 /// # Errors
 /// As [`Wallet::sign_hash`].
@@ -106,9 +106,9 @@ pub fn authorize(
     deal: DealId,
     index: u64,
     worker: Address,
+    enclave_challenge: Address,
 ) -> Result<Authorization, Error> {
     let task: TaskId = deal.task(index);
-    let enclave_challenge = Address::ZERO;
     let sign = owner.sign_message_hash(digest::authorization(worker, task, enclave_challenge))?;
     Ok(Authorization {
         chain_task_id: task,
@@ -132,8 +132,9 @@ mod tests {
     fn an_authorization_recovers_to_the_pools_owner() {
         let owner = Wallet::random();
         let worker = Address::repeat_byte(7);
-        let given = authorize(&owner, DealId::repeat(1), 3, worker).unwrap();
-        let hash = digest::authorization(worker, DealId::repeat(1).task(3), Address::ZERO);
+        let enclave = Address::repeat_byte(9);
+        let given = authorize(&owner, DealId::repeat(1), 3, worker, enclave).unwrap();
+        let hash = digest::authorization(worker, DealId::repeat(1).task(3), enclave);
         let signer = recover_message_hash(hash, &given.signature.value).unwrap();
         assert_eq!(signer, owner.address());
         assert!(recover_message_hash(hash, &given.signature.value[..64]).is_err());

@@ -1,13 +1,14 @@
-//! Queries of the order book: what is asked, which orders it admits, and the same as SQL.
+//! Queries of the order book: what is asked, which orders it admits, and how they are found.
 
 mod deal;
 mod filter;
 mod query;
 mod request;
-mod sql;
+mod shelf;
 
 pub(crate) use deal::{category_body, deal_row, read_deals};
 pub use filter::{Column, Filter};
 pub use query::{Page, Query};
 pub(crate) use request::{page, read};
-pub(crate) use sql::{Bind, Where, words};
+pub use shelf::Lot;
+pub(crate) use shelf::Shelves;

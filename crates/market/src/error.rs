@@ -19,6 +19,9 @@ pub enum Error {
     /// The chain could not be read.
     #[error("failed to read the chain")]
     Chain(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A change of the book was cut short: the service is stopping, or has a bug.
+    #[error("failed to finish a request")]
+    Interrupted(#[source] tokio::task::JoinError),
     /// A stored row does not read back: the database was changed by another program.
     #[error("stored {what} is damaged")]
     Damaged {

@@ -3,6 +3,9 @@
 mod answer;
 mod cors;
 mod deals;
+mod events;
+#[cfg(test)]
+mod fuzz;
 mod limit;
 mod orders;
 
@@ -30,12 +33,15 @@ const BODY_BYTES_MAX: usize = 1_000_000;
 type Shared = State<Arc<Market>>;
 type Params_ = Query<HashMap<String, String>>;
 
+pub(crate) use events::LISTENERS_MAX;
+
 pub(crate) fn router(market: Arc<Market>) -> Router {
     let limiter = Arc::new(Limiter::new(&market.config, market.clock.clone()));
     let mut router = Router::new()
         .route("/version", get(version))
         .route("/metrics", get(metrics))
         .route("/challenge", get(challenge))
+        .route("/events", get(events::events))
         .route("/deals", get(deals::list))
         .route("/deals/{id}", get(deals::one))
         .route("/ohlc", get(deals::ohlc))
@@ -82,7 +88,7 @@ async fn metrics(State(market): Shared, Query(query): Params_) -> Answer {
     let last = last.unwrap_or_default();
     let mut shown = json!({ "lastBlock": last, "checkpointBlock": last });
     for kind in Kind::ALL {
-        let open = market.database.open_orders(kind, None).await?;
+        let open = market.database.look(|shelves| shelves.count(kind, None));
         shown[format!("{}orders", kind.name())] = open.into();
     }
     Ok(shown.into())
@@ -90,8 +96,7 @@ async fn metrics(State(market): Shared, Query(query): Params_) -> Answer {
 
 /// A page of a book and how many orders match in all.
 async fn page_of(market: &Market, query: &BookQuery) -> Result<answer::Body, Refusal> {
-    let orders = market.database.orders(query).await?;
-    let count = market.database.count(query).await?;
+    let (count, orders) = market.database.search(query).await?;
     let chain_id = market.config.chain_id;
     let shown: Vec<_> = orders.iter().map(|order| order.listed(chain_id)).collect();
     Ok(answer::list("orders", shown, count, query.page))

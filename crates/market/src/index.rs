@@ -1,26 +1,61 @@
-//! Following the hub: matches and cancellations change the book (spec/market-explorer.md §9–10).
+//! Following the hub: what happens on chain changes the book (spec/market-explorer.md §9–10).
 //!
-//! Every step reads the chain's present state, so an event may come twice or late.
+//! Each fact is judged by the state of its own block and applied in one [`Turn`], so a fact may
+//! come twice, and a death between two of them loses nothing: the cursor moves last. What a fact
+//! overwrites is remembered until its block is final, so that a reorganisation can be undone.
+
+mod branch;
+mod orders;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
-use protocol::{DealId, OrderHash, order::Kind};
+use chain::{BlockRef, REORG_DEPTH_MAX};
+use protocol::{Address, TaskId};
 
 use crate::{
-    Error, Fact, Located, Match,
+    Error, Fact, Located, Match, TaskStep,
     book::{category_body, deal_row},
-    database::{CategoryRow, Counter},
+    database::{CategoryRow, Counter, TaskRow},
     event::Event,
-    record::Record,
-    rules::status::State,
     service::Market,
 };
 
-/// Pause before a batch that failed is applied again.
+/// Pause before a range that failed is applied again.
 const RETRY_PAUSE_MS: u64 = 1_000;
-/// Times an order is read again because somebody else changed it meanwhile; the book has few
-/// writers, so more than a few means a bug.
-const CHANGE_TRIES_MAX: usize = 8;
+
+/// The facts of a range of blocks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Range {
+    pub(crate) facts: Vec<Located>,
+    pub(crate) up_to: u64,
+    /// The newest block there is.
+    pub(crate) head: u64,
+    /// Those of the range that may still be orphaned.
+    pub(crate) blocks: Vec<BlockRef>,
+}
+
+impl From<&chain::Span> for Range {
+    fn from(span: &chain::Span) -> Self {
+        Self {
+            facts: span.events.iter().filter_map(crate::chain::fact).collect(),
+            up_to: span.up_to,
+            head: span.head,
+            blocks: span.blocks.clone(),
+        }
+    }
+}
+
+impl Range {
+    /// The block by whose state a fact is judged: its own, or for an old one the newest that is
+    /// final, because nodes forget older states.
+    fn judged_at(&self, located: &Located) -> u64 {
+        let newest_final = self.head.saturating_sub(REORG_DEPTH_MAX);
+        located.block.max(newest_final)
+    }
+}
 
 impl Market {
     /// The first block whose events are not in the book yet.
@@ -29,256 +64,102 @@ impl Market {
         Ok(last.map_or(self.config.start_block, |block| block + 1))
     }
 
-    /// Applies all facts up to a block, then moves the cursor; tries until it works.
-    pub(crate) async fn apply_until_done(&self, facts: &[Located], up_to: u64) {
-        while let Err(error) = self.apply(facts, up_to).await {
-            tracing::warn!(%error, source = ?error, up_to, "cannot follow the hub, trying again");
+    /// Applies a step of the chain; tries until it works.
+    pub(crate) async fn follow_step(&self, step: &chain::Step) {
+        while let Err(error) = self.take_step(step).await {
+            tracing::warn!(%error, source = ?error, "cannot follow the hub, trying again");
             tokio::time::sleep(Duration::from_millis(RETRY_PAUSE_MS)).await;
         }
     }
 
-    pub(crate) async fn apply(&self, facts: &[Located], up_to: u64) -> Result<(), Error> {
-        for located in facts {
-            match located.fact {
-                Fact::Matched(deal) => self.matched(&deal, located).await?,
-                Fact::Closed(order) => self.close(order).await?,
-                Fact::Category(id) => self.keep_category(id, located).await?,
+    async fn take_step(&self, step: &chain::Step) -> Result<(), Error> {
+        match step {
+            chain::Step::Back(to) => self.go_back(*to).await,
+            chain::Step::Forward(span) => self.apply(&span.into()).await,
+        }
+    }
+
+    /// Applies all facts of a range, then moves the cursor.
+    pub(crate) async fn apply(&self, range: &Range) -> Result<(), Error> {
+        self.database.raise_horizon(range.up_to).await;
+        for located in &range.facts {
+            self.apply_one(located, range.judged_at(located)).await?;
+        }
+        let mut turn = self.database.turn().await?;
+        turn.go_forward(range.up_to, &range.blocks).await?;
+        turn.commit().await
+    }
+
+    async fn apply_one(&self, located: &Located, at: u64) -> Result<(), Error> {
+        match located.fact {
+            Fact::Matched(deal) => self.matched(&deal, located, at).await,
+            Fact::Closed(order) => self.closed(order, located.block).await,
+            Fact::Category(id) => self.keep_category(id, located, at).await,
+            Fact::StakeLeft(account) => self.stake_left(account, located.block, at).await,
+            Fact::AssetLeft { kind, entry, from } => {
+                self.asset_left(kind, (entry, from), located.block, at)
+                    .await
+            }
+            Fact::Task { task, step, worker } => {
+                self.keep_step(task, (step, worker), located, at).await
             }
         }
-        self.database.raise(Counter::LastBlock, up_to).await
     }
 
-    async fn matched(&self, matched: &Match, at: &Located) -> Result<(), Error> {
-        for order in matched.orders() {
-            self.consume(order).await?;
+    async fn matched(&self, matched: &Match, located: &Located, at: u64) -> Result<(), Error> {
+        let used = self.used(matched, at).await?;
+        let deal = self.chain.deal(matched.deal, at).await?;
+        let row = deal.map(|deal| deal_row(self.config.chain_id, &deal, matched, located));
+        let mut turn = self.database.turn().await?;
+        let changed = Self::use_up(&mut turn, &used, located.block).await?;
+        if let Some(row) = row.as_ref()
+            && turn.keep_deal(row).await?
+        {
+            turn.tell(Event::DealCreated(Box::new(row.body.clone())));
         }
-        self.keep_deal(matched.deal, matched, at).await
+        turn.commit().await?;
+        self.mourn(&changed, located.block).await
     }
 
-    async fn keep_deal(&self, id: DealId, matched: &Match, at: &Located) -> Result<(), Error> {
-        let Some(deal) = self.chain.deal(id).await? else {
+    async fn keep_category(&self, id: u64, located: &Located, at: u64) -> Result<(), Error> {
+        let Some(category) = self.chain.category(id, at).await? else {
             return Ok(());
         };
-        let row = deal_row(self.config.chain_id, &deal, matched, at);
-        self.database.keep_deal(&row).await?;
-        Ok(())
-    }
-
-    async fn keep_category(&self, id: u64, at: &Located) -> Result<(), Error> {
-        let Some(category) = self.chain.category(id).await? else {
-            return Ok(());
-        };
-        let seconds = self.chain.block_time(at.block).await?;
+        let seconds = self.chain.block_time(located.block).await?;
         let row = CategoryRow {
             id,
             time_ref: category.work_clock_time_ref,
-            body: category_body(self.config.chain_id, id, &category, at, seconds),
+            block: located.block,
+            body: category_body(self.config.chain_id, id, &category, located, seconds),
         };
-        self.database.keep_category(&row).await
+        let mut turn = self.database.turn().await?;
+        turn.keep_category(&row).await?;
+        turn.commit().await
     }
 
-    /// Brings `remaining` of an order down to what the chain says.
-    pub(crate) async fn consume(&self, order: OrderHash) -> Result<(), Error> {
-        for _ in 0..CHANGE_TRIES_MAX {
-            let Some(record) = self.database.order(order).await? else {
-                return Ok(());
+    async fn keep_step(
+        &self,
+        task: TaskId,
+        (step, worker): (TaskStep, Address),
+        located: &Located,
+        at: u64,
+    ) -> Result<(), Error> {
+        let found = match step {
+            TaskStep::Initialized => self.chain.task(task, at).await?,
+            _ => None,
+        };
+        let mut turn = self.database.turn().await?;
+        if let Some(found) = found {
+            let row = TaskRow {
+                id: task,
+                deal: found.deal,
+                number: found.index,
+                block: located.block,
             };
-            let consumed = self.chain.consumed(order).await?;
-            let to = state(&record).matched(record.terms.volume, consumed);
-            if self.rewrite(&record, to).await? {
-                return Ok(());
-            }
+            turn.keep_task(&row).await?;
         }
-        Ok(())
-    }
-
-    async fn close(&self, order: OrderHash) -> Result<(), Error> {
-        for _ in 0..CHANGE_TRIES_MAX {
-            let Some(record) = self.database.order(order).await? else {
-                return Ok(());
-            };
-            if self.rewrite(&record, state(&record).closed()).await? {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// False when the record changed meanwhile.
-    async fn rewrite(&self, record: &Record, to: Option<State>) -> Result<bool, Error> {
-        let Some(to) = to else {
-            return Ok(true);
-        };
-        let Some(new) = self.database.change(record.hash, state(record), to).await? else {
-            return Ok(false);
-        };
-        if record.status.is_open() {
-            self.tell_change(new).await?;
-        }
-        Ok(true)
-    }
-
-    async fn tell_change(&self, new: Record) -> Result<(), Error> {
-        let (kind, resource) = (new.kind, new.terms.subject(new.kind));
-        let gone = !new.status.is_open();
-        self.tell(Event::of(new));
-        if gone && matches!(kind, Kind::App | Kind::Dataset) {
-            self.bury_dependents(kind, resource).await?;
-        }
-        Ok(())
-    }
-}
-
-const fn state(record: &Record) -> State {
-    State {
-        remaining: record.remaining,
-        status: record.status,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        input::Params,
-        record::Status,
-        testing::{Bench, app_order, deal, request_order},
-    };
-    use protocol::{B256, U256};
-    use serde_json::json;
-
-    fn matched(app: OrderHash, request: OrderHash) -> Located {
-        let none = OrderHash::repeat(0);
-        Located {
-            fact: Fact::Matched(Match {
-                deal: DealId::repeat(1),
-                app,
-                dataset: none,
-                workerpool: none,
-                request,
-                volume: U256::from(1),
-            }),
-            block: 7,
-            tx: B256::repeat_byte(3),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_match_uses_orders_up_once() {
-        let bench = Bench::new().await;
-        let mut two = app_order();
-        two["volume"] = json!(2);
-        let app = bench.publish(Kind::App, two).await.unwrap().hash;
-        let request = bench
-            .publish(Kind::Request, request_order(&bench))
-            .await
-            .unwrap()
-            .hash;
-        bench.chain.consume(app, 1);
-        bench.chain.consume(request, 1);
-        let mut events = bench.market.events.subscribe();
-        for _ in 0..2 {
-            bench
-                .market
-                .apply(&[matched(app, request)], 7)
-                .await
-                .unwrap();
-        }
-        assert_eq!(bench.status(app).await, Some(Status::Open));
-        assert_eq!(bench.status(request).await, Some(Status::Filled));
-        assert_eq!(bench.market.cursor().await.unwrap(), 8);
-        let names: Vec<_> = std::iter::from_fn(|| events.try_recv().ok())
-            .map(|event| event.name())
-            .collect();
-        assert_eq!(names, ["apporder_updated", "requestorder_unpublished"]);
-    }
-
-    #[tokio::test]
-    async fn a_cancelled_app_order_takes_its_requests_along() {
-        let bench = Bench::new().await;
-        let app = bench.publish(Kind::App, app_order()).await.unwrap().hash;
-        let request = bench
-            .publish(Kind::Request, request_order(&bench))
-            .await
-            .unwrap()
-            .hash;
-        let closed = Located {
-            fact: Fact::Closed(app),
-            block: 1,
-            tx: B256::ZERO,
-        };
-        bench.market.apply(&[closed], 1).await.unwrap();
-        assert_eq!(bench.status(app).await, Some(Status::Canceled));
-        assert_eq!(bench.status(request).await, Some(Status::Dead));
-    }
-
-    #[tokio::test]
-    async fn a_failed_batch_leaves_the_cursor() {
-        let bench = Bench::new().await;
-        let app = bench.publish(Kind::App, app_order()).await.unwrap().hash;
-        bench.chain.fail(true);
-        assert!(bench.market.apply(&[matched(app, app)], 5).await.is_err());
-        assert_eq!(bench.market.cursor().await.unwrap(), 0);
-        bench.chain.fail(false);
-        bench.market.apply(&[matched(app, app)], 5).await.unwrap();
-        bench.market.apply(&[], 3).await.unwrap();
-        assert_eq!(bench.market.cursor().await.unwrap(), 6, "never falls");
-    }
-
-    #[tokio::test]
-    async fn deals_are_kept_and_found_by_their_roles() {
-        let bench = Bench::new().await;
-        let requester = bench.owner.address();
-        bench.chain.make(deal(DealId::repeat(1), requester));
-        let (app, request) = (OrderHash::repeat(2), OrderHash::repeat(3));
-        for _ in 0..2 {
-            bench
-                .market
-                .apply(&[matched(app, request)], 7)
-                .await
-                .unwrap();
-        }
-        let found = async |pairs: Vec<(&'static str, String)>| {
-            let pairs: Vec<_> = pairs.iter().map(|(k, v)| (*k, v.as_str())).collect();
-            let (filter, page) = crate::book::read_deals(&Params::of(&pairs)).unwrap();
-            bench.market.database.deals(&filter, page).await.unwrap()
-        };
-        let (count, deals) = found(vec![("requester", requester.to_string())]).await;
-        assert_eq!((count, deals.len()), (1, 1));
-        assert_eq!(
-            deals[0]["blockTimestamp"],
-            json!("1970-01-01T00:16:40.000Z")
-        );
-        assert_eq!(deals[0]["workerpool"]["price"], json!(2));
-        let by_order = vec![
-            ("apporderHash", app.to_string()),
-            ("category", "3".to_owned()),
-        ];
-        assert_eq!(found(by_order).await.0, 1);
-        assert_eq!(found(vec![("category", "4".to_owned())]).await.0, 0);
-    }
-
-    #[tokio::test]
-    async fn categories_are_listed_by_their_time() {
-        let bench = Bench::new().await;
-        let made = |id| Located {
-            fact: Fact::Category(id),
-            block: id,
-            tx: B256::ZERO,
-        };
-        let facts = [made(0), made(1), made(2), made(1)];
-        bench.market.apply(&facts, 2).await.unwrap();
-        let page = crate::book::Page { skip: 0, size: 10 };
-        let (count, found) = bench
-            .market
-            .database
-            .categories((99, 100), page)
-            .await
-            .unwrap();
-        let ids: Vec<_> = found.iter().map(|category| &category["catid"]).collect();
-        assert_eq!((count, ids), (2, vec![&json!(1), &json!(0)]));
-        let one = bench.market.database.category(2).await.unwrap().unwrap();
-        assert_eq!(one["workClockTimeRef"], json!(98));
-        assert_eq!(one["blockTimestamp"], json!("1970-01-01T00:00:02.000Z"));
+        let place = (located.block, located.position);
+        turn.keep_step(place, task, step, worker).await?;
+        turn.commit().await
     }
 }

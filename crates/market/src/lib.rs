@@ -29,15 +29,17 @@ mod record;
 mod refusal;
 pub mod rules;
 mod service;
+mod task;
 #[cfg(test)]
 mod testing;
 mod unpublish;
 
-pub use crate::chain::{Chain, Fact, Located, Match};
+pub use crate::chain::{Chain, Claim, Fact, Located, Match};
 pub use clock::Clock;
 pub use config::{Config, RateLimit};
 pub use error::Error;
 pub use event::{Change, Event};
 pub use order::Terms;
 pub use record::{Record, Status};
-pub use service::{Handle, Service};
+pub use service::{Handle, Service, TASKS_MAX};
+pub use task::{TaskStep, TaskView};

@@ -2,7 +2,7 @@
 
 use alloy::sol_types::Eip712Domain;
 use protocol::{
-    Address, B256, Bytes, OrderHash, Tag,
+    Address, Bytes, OrderHash, Tag,
     order::{AppOrder, DatasetOrder, Kind, Order, RequestOrder, WorkerpoolOrder},
 };
 use serde::de::DeserializeOwned;
@@ -138,11 +138,6 @@ impl Draft {
     /// The signature, unless it is not even hexadecimal.
     pub(crate) fn signature(&self) -> Option<Bytes> {
         read(&self.body, "sign")
-    }
-
-    /// The digest that was signed.
-    pub(crate) fn digest(&self) -> B256 {
-        self.hash.0
     }
 }
 

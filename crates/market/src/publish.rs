@@ -1,13 +1,15 @@
 //! Publishing an order: the checks of [`crate::rules::publish`] in the official order, each with
 //! what it needs from database and chain.
 
+use std::time::Duration;
+
+use chain::Standing;
 use protocol::{Address, order::Kind};
 use serde_json::{Map, Value};
 
 use crate::{
-    Error,
+    Claim, Error,
     book::Query,
-    event::{Change, Event},
     order::{Draft, Terms},
     record::{Record, Status},
     refusal::Refusal,
@@ -17,6 +19,11 @@ use crate::{
     },
     service::Market,
 };
+
+/// Times an order is judged again because the book follows a newer block than it was judged by.
+const TRIES_MAX: usize = 8;
+/// Before the next try: the node that answers is behind the one that told of the block.
+const RETRY_PAUSE_MS: u64 = 50;
 
 impl Market {
     /// Publishes a normalised order body for `authorised`.
@@ -30,98 +37,119 @@ impl Market {
         body: Map<String, Value>,
     ) -> Result<Record, Refusal> {
         let draft = Draft::new(kind, body, &self.chain.domain())?;
-        let known = self.database.order(draft.hash).await?;
-        publish::unpublished(known.map(|record| record.status))?;
-        let signer = self.signer(&draft).await?;
-        publish::by_signer(signer, authorised)?;
-        self.check_signature(&draft, signer).await?;
-        let open = self.database.open_orders(kind, Some(signer)).await?;
-        let max = self.config.max_open_orders_per_wallet;
-        publish::within_limit(kind, signer, open, max)?;
-        let consumed = self.chain.consumed(draft.hash).await?;
-        let remaining = publish::remaining(draft.terms.volume, consumed)?;
-        self.check_stake(&draft, signer, remaining).await?;
-        if kind == Kind::Request {
-            self.check_offers(&draft.terms).await?;
+        for _ in 0..TRIES_MAX {
+            if let Some(record) = self.try_publish(&draft, authorised).await? {
+                return Ok(record);
+            }
+            tokio::time::sleep(Duration::from_millis(RETRY_PAUSE_MS)).await;
         }
-        self.save(draft, signer, remaining).await
+        Err(Error::chain("the node is behind the blocks it told of").into())
     }
 
-    /// Whose signature counts: the resource's owner now, or the requester.
-    async fn signer(&self, draft: &Draft) -> Result<Address, Refusal> {
-        let subject = draft.terms.subject(draft.kind);
-        if draft.kind == Kind::Request {
-            return Ok(subject);
-        }
-        if !self.chain.is_registered(draft.kind, subject).await? {
-            return Err(Denial::NotDeployed.into());
-        }
-        Ok(self.chain.owner_of(subject).await?)
-    }
-
-    async fn check_signature(&self, draft: &Draft, signer: Address) -> Result<(), Refusal> {
-        let sign = draft.signature().ok_or(Denial::InvalidSign)?;
-        if self.chain.verify(signer, draft.digest(), &sign).await? {
-            return Ok(());
-        }
-        Err(Denial::InvalidSign.into())
-    }
-
-    async fn check_stake(
+    /// None when the book went on to a newer block meanwhile.
+    async fn try_publish(
         &self,
         draft: &Draft,
-        signer: Address,
-        remaining: u64,
-    ) -> Result<(), Refusal> {
-        if publish::cost(draft.kind, &draft.terms, remaining).is_zero() {
-            return Ok(());
-        }
-        let stake = self.chain.stake(signer).await?;
-        Ok(publish::solvent(
-            draft.kind,
-            &draft.terms,
-            remaining,
-            stake,
-        )?)
+        authorised: Address,
+    ) -> Result<Option<Record>, Refusal> {
+        let known = self.database.order(draft.hash).await?;
+        publish::unpublished(known.map(|record| record.status))?;
+        let branch = self.database.branch().await;
+        let seen = self.chain.head().await?;
+        let claim = draft.claim(authorised);
+        let standing = self.chain.standing(&claim, seen).await?;
+        let remaining = self.judge(draft, authorised, &standing)?;
+        let record = draft.record(authorised, remaining, self.clock.now_ms(), seen);
+        self.save(record, branch).await
     }
 
-    async fn check_offers(&self, request: &Terms) -> Result<(), Refusal> {
-        for need in Need::of(request) {
-            need.met_by(self.best_price(need, request).await?)?;
+    /// The rules in the official order; returns the tasks that the order is good for.
+    fn judge(
+        &self,
+        draft: &Draft,
+        authorised: Address,
+        standing: &Standing,
+    ) -> Result<u64, Refusal> {
+        let Draft { kind, terms, .. } = draft;
+        let signer = match kind {
+            Kind::Request => terms.subject(*kind),
+            _ => standing.owner.ok_or(Denial::NotDeployed)?,
+        };
+        publish::by_signer(signer, authorised)?;
+        if draft.signature().is_none() || !standing.signed {
+            return Err(Denial::InvalidSign.into());
         }
-        Ok(())
+        let open = self
+            .database
+            .look(|shelves| shelves.count(*kind, Some(signer)));
+        let max = self.config.max_open_orders_per_wallet;
+        publish::within_limit(*kind, signer, open, max)?;
+        let remaining = publish::remaining(terms.volume, standing.consumed)?;
+        publish::solvent(*kind, terms, remaining, standing.stake)?;
+        if *kind == Kind::Request {
+            self.check_offers(terms)?;
+        }
+        Ok(remaining)
+    }
+
+    fn check_offers(&self, request: &Terms) -> Result<(), Denial> {
+        Need::of(request).try_for_each(|need| need.met_by(self.best_price(need, request)))
     }
 
     /// The lowest price at which a need of `request` is offered, nRLC.
-    pub(crate) async fn best_price(
-        &self,
-        need: Need,
-        request: &Terms,
-    ) -> Result<Option<u64>, Error> {
-        let best = self.database.orders(&Query::best(need, request)).await?;
-        Ok(best.first().map(|offer| offer.terms.price))
+    fn best_price(&self, need: Need, request: &Terms) -> Option<u64> {
+        let best = Query::best(need, request);
+        let price = |lot: &crate::book::Lot| lot.terms.price;
+        self.database
+            .look(|shelves| shelves.first(&best).map(price))
     }
 
-    async fn save(&self, draft: Draft, signer: Address, remaining: u64) -> Result<Record, Refusal> {
-        let record = Record {
-            kind: draft.kind,
-            hash: draft.hash,
-            terms: draft.terms,
-            body: draft.body,
+    /// What changed in the book since the order was judged is judged once more; the chain's
+    /// events since then meet the order only if it was judged by a state as new as the book's.
+    async fn save(&self, record: Record, branch: u64) -> Result<Option<Record>, Refusal> {
+        let mut turn = self.database.turn().await?;
+        if !turn.accepts(branch, record.seen) {
+            return Ok(None);
+        }
+        let Record { kind, signer, .. } = record;
+        let open = self
+            .database
+            .look(|shelves| shelves.count(kind, Some(signer)));
+        let max = self.config.max_open_orders_per_wallet;
+        publish::within_limit(kind, signer, open, max)?;
+        if kind == Kind::Request {
+            self.check_offers(&record.terms)?;
+        }
+        let saved = turn.publish(&record).await?;
+        let saved = saved.ok_or(Denial::AlreadyPublished)?;
+        turn.commit().await?;
+        Ok(Some(saved))
+    }
+}
+
+impl Draft {
+    fn claim(&self, signer: Address) -> Claim {
+        Claim {
+            kind: self.kind,
+            resource: self.terms.subject(self.kind),
+            signer,
+            hash: self.hash,
+            sign: self.signature().unwrap_or_default(),
+        }
+    }
+
+    fn record(&self, signer: Address, remaining: u64, published_ms: i64, seen: u64) -> Record {
+        Record {
+            kind: self.kind,
+            hash: self.hash,
+            terms: self.terms.clone(),
+            body: self.body.clone(),
             signer,
             remaining,
             status: Status::Open,
-            published_ms: self.clock.now_ms(),
-        };
-        let saved = self.database.publish(&record).await?;
-        let saved = saved.ok_or(Denial::AlreadyPublished)?;
-        self.tell(Event {
-            kind: saved.kind,
-            change: Change::Published(Box::new(saved.clone())),
-        });
-        // A match between the check above and the insert was seen by nobody.
-        self.consume(saved.hash).await?;
-        Ok(saved)
+            published_ms,
+            seen,
+        }
     }
 }
 
@@ -142,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn an_order_is_published_and_told() {
         let bench = Bench::new().await;
-        let mut events = bench.market.events.subscribe();
+        let mut events = bench.market.database.news.sender().subscribe();
         let record = bench.publish(Kind::App, app_order()).await.unwrap();
         assert_eq!((record.remaining, record.status), (1, Status::Open));
         assert_eq!(record.signer, bench.owner.address());

@@ -73,6 +73,8 @@ pub struct Record {
     pub status: Status,
     /// When it was first published, milliseconds since 1970.
     pub published_ms: i64,
+    /// The block whose state its publication was judged by.
+    pub seen: u64,
 }
 
 impl Record {

@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Chain, Clock, Config, Error,
-    database::Database,
-    event::{EVENTS_KEPT_MAX, Event},
-    http,
-};
+use crate::{Chain, Clock, Config, Error, TaskView, database::Database, event::Event, http};
 
 /// What all requests and the loop share.
 pub(crate) struct Market {
@@ -18,7 +13,8 @@ pub(crate) struct Market {
     pub(crate) database: Database,
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) clock: Clock,
-    pub(crate) events: broadcast::Sender<Event>,
+    /// A place for each listener of the live feed.
+    pub(crate) listeners: Arc<Semaphore>,
 }
 
 impl Market {
@@ -33,13 +29,8 @@ impl Market {
             database,
             chain,
             clock,
-            events: broadcast::channel(EVENTS_KEPT_MAX).0,
+            listeners: Arc::new(Semaphore::new(http::LISTENERS_MAX)),
         })
-    }
-
-    /// Tells an event to whoever listens; nobody has to.
-    pub(crate) fn tell(&self, event: Event) {
-        let _ = self.events.send(event);
     }
 }
 
@@ -56,16 +47,41 @@ impl std::fmt::Debug for Service {
     }
 }
 
-/// Listens to the book. Cheap clone.
-#[derive(Clone, Debug)]
+/// Listens to the book and looks at the index. Cheap clone.
+#[derive(Clone)]
 pub struct Handle {
-    events: broadcast::Sender<Event>,
+    market: Arc<Market>,
 }
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+/// Tasks of one deal that are shown at once.
+pub const TASKS_MAX: u64 = 1000;
 
 impl Handle {
     /// Events from now on; a listener that lags by more than 512 misses the oldest.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        self.market.database.news.sender().subscribe()
+    }
+
+    /// A task, once it is initialised.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn task(&self, id: protocol::TaskId) -> Result<Option<TaskView>, Error> {
+        self.market.database.task(id).await
+    }
+
+    /// The initialised tasks of a deal by their index, [`TASKS_MAX`] at most, from index `from` on.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn tasks(&self, deal: protocol::DealId, from: u64) -> Result<Vec<TaskView>, Error> {
+        self.market.database.tasks(deal, from, TASKS_MAX).await
     }
 }
 
@@ -101,7 +117,7 @@ impl Service {
     /// Listens to the book.
     pub fn handle(&self) -> Handle {
         Handle {
-            events: self.market.events.clone(),
+            market: Arc::clone(&self.market),
         }
     }
 
@@ -117,27 +133,28 @@ impl Service {
     }
 
     async fn follow(&self, hub: chain::Hub, shutdown: CancellationToken) -> Result<(), Error> {
-        let mut events = hub.events(self.market.cursor().await?);
+        self.market.start_over().await?;
+        let trail = self.market.database.trail().await?;
+        let mut branch = hub.branch(self.market.cursor().await?, trail);
         loop {
-            let batch = tokio::select! {
+            let step = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                batch = events.next() => batch,
+                step = branch.next() => step,
             };
-            let batch = match batch {
+            let step = match step {
                 None => {
                     tracing::error!("the connection to the chain is gone, the book goes stale");
                     return Ok(());
                 }
-                Some(Ok(batch)) => batch,
+                Some(Ok(step)) => step,
                 Some(Err(error)) => {
                     tracing::warn!(%error, "cannot read events of the hub, trying again");
                     continue;
                 }
             };
-            let facts: Vec<_> = batch.events.iter().filter_map(crate::chain::fact).collect();
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = self.market.apply_until_done(&facts, batch.up_to) => {}
+                () = self.market.follow_step(&step) => {}
             }
         }
     }

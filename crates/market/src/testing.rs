@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -13,16 +13,20 @@ use alloy::{
     sol_types::Eip712Domain,
 };
 use async_trait::async_trait;
+use chain::Standing;
 use protocol::{
-    Address, B256, Bytes, DealId, OrderHash, Signature, Tag, U256,
+    Address, B256, Bytes, DealId, OrderHash, Signature, Tag, TaskId, U256,
     challenge::Audience,
-    deal::{Category, Deal, Resource},
+    deal::{Category, Deal, Resource, Task, TaskStatus},
     order::{self, Kind},
 };
-use serde_json::{Value, json};
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    Chain, Clock, Config, Error, input,
+    Chain, Claim, Clock, Config, Error,
+    book::{Column, Filter},
+    input,
     order::{Draft, Terms},
     record::{Record, Status},
     refusal::Refusal,
@@ -31,6 +35,8 @@ use crate::{
 
 pub(crate) const CHAIN_ID: u64 = 65535;
 const APP: Address = Address::repeat_byte(0xa1);
+const DATASET: Address = Address::repeat_byte(0xd1);
+const POOL: Address = Address::repeat_byte(0xb1);
 
 /// A wallet made of a number.
 pub(crate) struct Wallet(PrivateKeySigner);
@@ -58,7 +64,7 @@ impl Wallet {
         order["sign"] = json!("0x");
         let body = input::read_order(kind, &json!({ "order": order })).unwrap();
         let draft = Draft::new(kind, body, domain).unwrap();
-        order["sign"] = self.sign_hash(draft.digest()).into();
+        order["sign"] = self.sign_hash(draft.hash.0).into();
         order
     }
 }
@@ -72,6 +78,7 @@ pub(crate) struct FakeChain {
     trusted: Mutex<HashSet<Address>>,
     deals: Mutex<HashMap<DealId, Deal>>,
     failing: AtomicBool,
+    head: AtomicU64,
 }
 
 impl FakeChain {
@@ -96,6 +103,11 @@ impl FakeChain {
         self.deals.lock().unwrap().insert(deal.id, deal);
     }
 
+    /// The newest block.
+    pub(crate) fn set_head(&self, head: u64) {
+        self.head.store(head, Ordering::SeqCst);
+    }
+
     pub(crate) fn fail(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
     }
@@ -113,11 +125,8 @@ impl Chain for FakeChain {
     fn domain(&self) -> Eip712Domain {
         order::domain(CHAIN_ID, Address::repeat_byte(0xc1))
     }
-    async fn is_registered(&self, _: Kind, entry: Address) -> Result<bool, Error> {
-        self.answer(self.owners.lock().unwrap().contains_key(&entry))
-    }
-    async fn owner_of(&self, entry: Address) -> Result<Address, Error> {
-        self.answer(self.owners.lock().unwrap()[&entry])
+    async fn head(&self) -> Result<u64, Error> {
+        self.answer(self.head.load(Ordering::SeqCst))
     }
     async fn verify(&self, signer: Address, hash: B256, sign: &Bytes) -> Result<bool, Error> {
         let recovered = Signature::from_raw(sign)
@@ -126,18 +135,34 @@ impl Chain for FakeChain {
         let trusted = self.trusted.lock().unwrap().contains(&signer);
         self.answer(trusted || recovered == Some(signer))
     }
-    async fn consumed(&self, order: OrderHash) -> Result<U256, Error> {
+    async fn standing(&self, order: &Claim, at: u64) -> Result<Standing, Error> {
+        let sold = order.kind != Kind::Request;
+        let owner = self.owners.lock().unwrap().get(&order.resource).copied();
+        Ok(Standing {
+            owner: owner.filter(|_| sold),
+            signed: self.verify(order.signer, order.hash.0, &order.sign).await?,
+            consumed: self.consumed(order.hash, at).await?,
+            stake: self.stake(order.signer, at).await?,
+        })
+    }
+    async fn owner_of(&self, entry: Address, _: u64) -> Result<Address, Error> {
+        self.answer(self.owners.lock().unwrap()[&entry])
+    }
+    async fn consumed(&self, order: OrderHash, _: u64) -> Result<U256, Error> {
         let consumed = self.consumed.lock().unwrap().get(&order).copied();
         self.answer(U256::from(consumed.unwrap_or_default()))
     }
-    async fn stake(&self, account: Address) -> Result<U256, Error> {
+    async fn stake(&self, account: Address, _: u64) -> Result<U256, Error> {
         let stake = self.stakes.lock().unwrap().get(&account).copied();
         self.answer(U256::from(stake.unwrap_or_default()))
     }
-    async fn deal(&self, id: DealId) -> Result<Option<Deal>, Error> {
+    async fn deal(&self, id: DealId, _: u64) -> Result<Option<Deal>, Error> {
         self.answer(self.deals.lock().unwrap().get(&id).cloned())
     }
-    async fn category(&self, id: u64) -> Result<Option<Category>, Error> {
+    async fn task(&self, id: TaskId, _: u64) -> Result<Option<Task>, Error> {
+        self.answer(Some(task_of(DealId::repeat(1), id)))
+    }
+    async fn category(&self, id: u64, _: u64) -> Result<Option<Category>, Error> {
         self.answer(Some(Category {
             name: format!("C{id}"),
             description: String::new(),
@@ -165,7 +190,9 @@ impl Bench {
         let clock = Clock::new(move || read.load(Ordering::SeqCst));
         let chain = Arc::new(FakeChain::default());
         let owner = Wallet::new(7);
-        chain.own(APP, owner.address());
+        for entry in [APP, DATASET, POOL] {
+            chain.own(entry, owner.address());
+        }
         let config = Config::new("sqlite::memory:", CHAIN_ID);
         let market = Market::open(config, chain.clone(), clock).await.unwrap();
         Self {
@@ -223,13 +250,57 @@ pub(crate) fn app_order() -> Value {
 
 /// A request of the bench's owner for one free run of its app, unsigned.
 pub(crate) fn request_order(bench: &Bench) -> Value {
+    request_by(bench.owner.address())
+}
+
+/// An unsigned request order of one task of nobody else's.
+pub(crate) fn request_by(requester: Address) -> Value {
     json!({
-        "app": bench.app, "appmaxprice": 0, "dataset": Address::ZERO, "datasetmaxprice": 0,
+        "app": APP, "appmaxprice": 0, "dataset": Address::ZERO, "datasetmaxprice": 0,
         "workerpool": Address::ZERO, "workerpoolmaxprice": 0,
-        "requester": bench.owner.address(), "volume": 1, "tag": Tag::NONE, "category": 0,
+        "requester": requester, "volume": 1, "tag": Tag::NONE, "category": 0,
         "trust": 0, "beneficiary": Address::ZERO, "callback": Address::ZERO, "params": "{}",
         "salt": B256::ZERO, "sign": "0x",
     })
+}
+
+/// An unsigned dataset order of one task.
+pub(crate) fn dataset_order() -> Value {
+    json!({
+        "dataset": DATASET, "datasetprice": 0, "volume": 1, "tag": Tag::NONE,
+        "apprestrict": Address::ZERO, "workerpoolrestrict": Address::ZERO,
+        "requesterrestrict": Address::ZERO, "salt": B256::ZERO, "sign": "0x",
+    })
+}
+
+/// An unsigned workerpool order of one task.
+pub(crate) fn workerpool_order() -> Value {
+    json!({
+        "workerpool": POOL, "workerpoolprice": 0, "volume": 1, "tag": Tag::NONE, "category": 0,
+        "trust": 0, "apprestrict": Address::ZERO, "datasetrestrict": Address::ZERO,
+        "requesterrestrict": Address::ZERO, "salt": B256::ZERO, "sign": "0x",
+    })
+}
+
+/// The first task of a deal, just initialised.
+pub(crate) fn task_of(deal: DealId, id: TaskId) -> Task {
+    Task {
+        id,
+        deal,
+        index: 0,
+        status: TaskStatus::Active,
+        timeref: 0,
+        contribution_deadline: 0,
+        reveal_deadline: 0,
+        final_deadline: 0,
+        consensus_value: B256::ZERO,
+        reveal_counter: 0,
+        winner_counter: 0,
+        contributors: Vec::new(),
+        result_digest: B256::ZERO,
+        results: Bytes::new(),
+        results_callback: Bytes::new(),
+    }
 }
 
 /// Terms that say nothing.
@@ -262,5 +333,83 @@ pub(crate) fn deal(id: DealId, requester: Address) -> Deal {
         worker_stake: U256::ZERO,
         scheduler_reward_ratio: U256::ZERO,
         sponsor: requester,
+    }
+}
+
+const ROLES: [Column; 5] = [
+    Column::App,
+    Column::Dataset,
+    Column::Workerpool,
+    Column::Requester,
+    Column::Signer,
+];
+const NUMBERS: [Column; 4] = [
+    Column::Price,
+    Column::Remaining,
+    Column::Category,
+    Column::Trust,
+];
+
+fn random_role(rng: &mut StdRng) -> Address {
+    Address::repeat_byte(rng.gen_range(0..3))
+}
+
+/// Bits at both ends of the words that a tag is stored in.
+fn random_tag(rng: &mut StdRng) -> Tag {
+    let mut bytes = B256::ZERO;
+    for index in [0, 8, 24, 31] {
+        bytes[index] = *[0, 0x80, 0x01, 0x81].choose(rng).unwrap();
+    }
+    Tag(bytes)
+}
+
+/// An order of any kind whose values are few, so that filters hit.
+pub(crate) fn random_record(rng: &mut StdRng) -> Record {
+    let kind = *Kind::ALL.choose(rng).unwrap();
+    let mut body = Map::new();
+    for name in ["app", "dataset", "workerpool", "requester", "beneficiary"] {
+        body.insert(name.to_owned(), json!(random_role(rng)));
+    }
+    for price in [
+        "appprice",
+        "datasetprice",
+        "workerpoolprice",
+        "workerpoolmaxprice",
+    ] {
+        body.insert(price.to_owned(), rng.gen_range(0..4).into());
+    }
+    for number in ["category", "trust"] {
+        body.insert(number.to_owned(), rng.gen_range(0..4).into());
+    }
+    body.insert("volume".to_owned(), 4.into());
+    body.insert("tag".to_owned(), json!(random_tag(rng)));
+    Record {
+        kind,
+        hash: OrderHash(B256::from(rng.r#gen::<[u8; 32]>())),
+        terms: Terms::of(kind, &body),
+        body,
+        signer: random_role(rng),
+        remaining: rng.gen_range(0..4),
+        status: *[Status::Open, Status::Open, Status::Dead]
+            .choose(rng)
+            .unwrap(),
+        published_ms: rng.gen_range(0..3),
+        seen: 0,
+    }
+}
+
+pub(crate) fn random_filter(rng: &mut StdRng) -> Filter {
+    let who = *ROLES.choose(rng).unwrap();
+    let number = *NUMBERS.choose(rng).unwrap();
+    let n = rng.gen_range(0..4);
+    match rng.gen_range(0..8) {
+        0 => Filter::Is(who, random_role(rng)),
+        1 => Filter::OpenTo(who, random_role(rng)),
+        2 => Filter::public(who),
+        3 => Filter::Equals(number, n),
+        4 => Filter::AtLeast(number, n),
+        5 => Filter::AtMost(number, n),
+        6 => Filter::Covers(random_tag(rng)),
+        _ => Filter::Within(random_tag(rng)),
     }
 }

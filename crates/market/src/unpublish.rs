@@ -4,19 +4,13 @@ use protocol::{Address, OrderHash, order::Kind};
 use serde_json::Value;
 
 use crate::{
-    Error,
-    book::{Page, Query},
-    database::Mine,
-    event::Event,
+    book::{Lot, Query},
+    database::Turn,
     input::{self, Invalid, required, subject_field},
-    record::{Record, Status},
     refusal::Refusal,
-    rules::{Denial, publish::Need, status::State},
+    rules::Denial,
     service::Market,
 };
-
-/// Requests judged in one read when an offer they may need is gone.
-const DEPENDENTS_BATCH: u64 = 200;
 
 /// Which orders are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,122 +65,71 @@ impl Market {
         signer: Address,
         target: Target,
     ) -> Result<Vec<OrderHash>, Refusal> {
+        let mut turn = self.database.turn().await?;
         let (gone, resource) = match target {
-            Target::One(hash) => self.unpublish_one(kind, signer, hash).await?,
-            Target::Last(resource) | Target::All(resource) => {
-                let mine = Mine {
-                    kind,
-                    signer,
-                    resource,
-                };
-                (self.unpublish_mine(mine, target).await?, resource)
+            Target::One(hash) => Self::find_one(&mut turn, kind, signer, hash).await?,
+            Target::Last(resource) => {
+                let newest = self.find_all(kind, signer, resource)?.into_iter().take(1);
+                (newest.collect(), resource)
             }
+            Target::All(resource) => (self.find_all(kind, signer, resource)?, resource),
         };
         for hash in &gone {
-            self.tell(Event::gone(kind, *hash));
+            turn.remove(kind, *hash).await?;
         }
-        self.bury_dependents(kind, resource).await?;
+        turn.commit().await?;
+        self.bury_dependents(kind, resource, None).await?;
         Ok(gone)
     }
 
-    async fn unpublish_one(
-        &self,
+    async fn find_one(
+        turn: &mut Turn<'_>,
         kind: Kind,
         signer: Address,
         hash: OrderHash,
     ) -> Result<(Vec<OrderHash>, Address), Refusal> {
-        let missing = || Denial::NotPublished { kind, hash };
-        let known = self.database.order(hash).await?;
+        let known = turn.order(hash).await?;
         let record = known
             .filter(|record| record.kind == kind && record.status.is_open())
-            .ok_or_else(missing)?;
+            .ok_or(Denial::NotPublished { kind, hash })?;
         if record.signer != signer {
             return Err(Denial::UnpublishByOther(record.signer).into());
-        }
-        if !self.database.remove(hash).await? {
-            return Err(missing().into());
         }
         Ok((vec![hash], record.terms.subject(kind)))
     }
 
-    async fn unpublish_mine(&self, mine: Mine, target: Target) -> Result<Vec<OrderHash>, Refusal> {
-        let gone = match target {
-            Target::All(_) => self.database.remove_all(mine).await?,
-            _ => self.database.remove_last(mine).await?,
-        };
-        if !gone.is_empty() {
-            return Ok(gone);
+    /// The newest first. Whoever calls has the turn, so that nothing changes meanwhile.
+    fn find_all(
+        &self,
+        kind: Kind,
+        signer: Address,
+        resource: Address,
+    ) -> Result<Vec<OrderHash>, Denial> {
+        let query = Query::signed_by(kind, signer, Some(resource));
+        let age = |lot: &Lot| (lot.published_ms, lot.hash);
+        let mut found: Vec<_> = self
+            .database
+            .look(|shelves| shelves.all(&query).into_iter().map(age).collect());
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        if found.is_empty() {
+            return Err(Denial::NoneOpen {
+                kind,
+                signer,
+                field: subject_field(kind),
+                resource,
+            });
         }
-        let Mine {
-            kind,
-            signer,
-            resource,
-        } = mine;
-        let field = subject_field(kind);
-        Err(Denial::NoneOpen {
-            kind,
-            signer,
-            field,
-            resource,
-        }
-        .into())
-    }
-
-    /// After an offer of `resource` is gone: open requests that find no other one die.
-    pub(crate) async fn bury_dependents(&self, kind: Kind, resource: Address) -> Result<(), Error> {
-        if !matches!(kind, Kind::App | Kind::Dataset) {
-            return Ok(());
-        }
-        let mut page = Page {
-            skip: 0,
-            size: DEPENDENTS_BATCH,
-        };
-        loop {
-            let query = Query::dependents(kind, resource, page);
-            let candidates = self.database.orders(&query).await?;
-            for request in &candidates {
-                if !self.bury_unmet(kind, request).await? {
-                    page.skip += 1;
-                }
-            }
-            if (candidates.len() as u64) < page.size {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Whether the request is out of the book now.
-    async fn bury_unmet(&self, kind: Kind, request: &Record) -> Result<bool, Error> {
-        for need in Need::of(&request.terms).filter(|need| need.kind == kind) {
-            let best = self.best_price(need, &request.terms).await?;
-            if need.met_by(best).is_err() {
-                self.bury(request).await?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn bury(&self, record: &Record) -> Result<(), Error> {
-        let from = State {
-            remaining: record.remaining,
-            status: record.status,
-        };
-        let to = State {
-            status: Status::Dead,
-            ..from
-        };
-        if let Some(dead) = self.database.change(record.hash, from, to).await? {
-            self.tell(Event::of(dead));
-        }
-        Ok(())
+        Ok(found.into_iter().map(|(_, hash)| hash).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, app_order, request_order};
+    use crate::{
+        record::Status,
+        testing::{Bench, app_order, request_order},
+    };
     use serde_json::json;
 
     #[test]
@@ -233,7 +176,7 @@ mod tests {
         assert_eq!(gone.len(), 1);
         assert_eq!(bench.status(request.hash).await, Some(Status::Open));
 
-        let mut events = bench.market.events.subscribe();
+        let mut events = bench.market.database.news.sender().subscribe();
         bench
             .market
             .unpublish(Kind::App, owner, Target::All(app))

@@ -20,11 +20,12 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
-use market::{Chain, Clock, Config, Error, Service};
+use chain::Standing;
+use market::{Chain, Claim, Clock, Config, Error, Service};
 use protocol::{
-    Address, B256, Bytes, DealId, OrderHash, Signature, U256,
+    Address, B256, Bytes, DealId, OrderHash, Signature, TaskId, U256,
     challenge::Audience,
-    deal::{Category, Deal},
+    deal::{Category, Deal, Task},
     order::{self, DatasetOrder, Kind, Signed},
 };
 use serde_json::{Value, json};
@@ -53,10 +54,20 @@ impl Chain for RecordedChain {
     fn domain(&self) -> Eip712Domain {
         order::domain(CHAIN_ID, HUB.parse().unwrap())
     }
-    async fn is_registered(&self, _: Kind, entry: Address) -> Result<bool, Error> {
-        Ok(entry.to_string() != UNREGISTERED)
+    async fn head(&self) -> Result<u64, Error> {
+        Ok(0)
     }
-    async fn owner_of(&self, _: Address) -> Result<Address, Error> {
+    async fn standing(&self, order: &Claim, at: u64) -> Result<Standing, Error> {
+        let registered = order.resource.to_string() != UNREGISTERED;
+        let sold = registered && order.kind != Kind::Request;
+        Ok(Standing {
+            owner: sold.then(|| OWNER.parse().unwrap()),
+            signed: self.verify(order.signer, order.hash.0, &order.sign).await?,
+            consumed: self.consumed(order.hash, at).await?,
+            stake: self.stake(order.signer, at).await?,
+        })
+    }
+    async fn owner_of(&self, _: Address, _: u64) -> Result<Address, Error> {
         Ok(OWNER.parse().unwrap())
     }
     async fn verify(&self, signer: Address, hash: B256, sign: &Bytes) -> Result<bool, Error> {
@@ -64,17 +75,20 @@ impl Chain for RecordedChain {
         let recovered = sign.and_then(|sign| sign.recover_address_from_prehash(&hash).ok());
         Ok(recovered == Some(signer))
     }
-    async fn consumed(&self, order: OrderHash) -> Result<U256, Error> {
+    async fn consumed(&self, order: OrderHash, _: u64) -> Result<U256, Error> {
         let consumed = self.consumed.lock().unwrap().get(&order).copied();
         Ok(U256::from(consumed.unwrap_or_default()))
     }
-    async fn stake(&self, _: Address) -> Result<U256, Error> {
+    async fn stake(&self, _: Address, _: u64) -> Result<U256, Error> {
         Ok(U256::from(STAKE))
     }
-    async fn deal(&self, _: DealId) -> Result<Option<Deal>, Error> {
+    async fn deal(&self, _: DealId, _: u64) -> Result<Option<Deal>, Error> {
         Ok(None)
     }
-    async fn category(&self, _: u64) -> Result<Option<Category>, Error> {
+    async fn task(&self, _: TaskId, _: u64) -> Result<Option<Task>, Error> {
+        Ok(None)
+    }
+    async fn category(&self, _: u64, _: u64) -> Result<Option<Category>, Error> {
         Ok(None)
     }
     async fn block_time(&self, _: u64) -> Result<u64, Error> {
@@ -283,23 +297,10 @@ async fn sqlite_gives_the_recorded_answers() {
     recorded_exchanges_get_the_recorded_answers(Replay::new().await).await;
 }
 
-/// Runs where `MARKET_TEST_POSTGRES` names a server, e.g. `postgres://postgres@127.0.0.1`.
 #[tokio::test]
-#[ignore = "needs a server: MARKET_TEST_POSTGRES=postgres://user@host"]
 async fn postgres_gives_the_recorded_answers() {
-    let server = std::env::var("MARKET_TEST_POSTGRES").unwrap();
-    sqlx::any::install_default_drivers();
-    let admin = sqlx::AnyPool::connect(&format!("{server}/postgres"))
-        .await
-        .unwrap();
-    for sql in [
-        "drop database if exists market_golden",
-        "create database market_golden",
-    ] {
-        sqlx::raw_sql(sql).execute(&admin).await.unwrap();
-    }
-    let replay = Replay::over(&format!("{server}/market_golden")).await;
-    recorded_exchanges_get_the_recorded_answers(replay).await;
+    let url = tools::need!(tools::postgres_database());
+    recorded_exchanges_get_the_recorded_answers(Replay::over(&url).await).await;
 }
 
 #[tokio::test]

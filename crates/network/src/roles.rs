@@ -37,6 +37,7 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Services {
     market: market::Service,
     pool: pool::Service,
+    secrets: secrets::Service,
     offers: usize,
     /// Everything but the chain.
     pub(crate) router: Router,
@@ -56,7 +57,9 @@ impl Plan<'_> {
         let store = store::Config::new(self.data_dir.join("store"));
         let gate = store::ChainGate::new(self.hub.clone());
         let store = store::Service::open(store, Arc::new(gate));
-        let secrets = secrets::Config::new(self.data_dir.join("secrets"));
+        let mut secrets = secrets::Config::new(self.data_dir.join("secrets"));
+        secrets.framework = Some(secrets::Framework::Tdx);
+        secrets.public_url = self.origin.to_owned();
         let secrets = secrets::Service::open(secrets, Arc::new(self.hub.clone()));
         let offers = self.offers().await?;
         let count = offers.len();
@@ -77,6 +80,7 @@ impl Plan<'_> {
         Ok(Services {
             market,
             pool,
+            secrets,
             offers: count,
             router,
         })
@@ -87,6 +91,7 @@ impl Plan<'_> {
             workerpool: self.workerpool,
             database_url: self.database("pool.sqlite"),
             result_proxy: self.origin.to_owned(),
+            sms_url: Some(self.origin.to_owned()),
             market_url: Some(self.origin.to_owned()),
             offers,
             whitelist: Vec::new(),
@@ -108,11 +113,12 @@ impl Plan<'_> {
         Ok((0..categories).flat_map(both).collect())
     }
 
-    /// Starts the loops of market and pool.
+    /// Starts the loops of market, pool and secret manager.
     pub(crate) fn run(&self, services: Services) -> usize {
         let Services {
             market,
             pool,
+            secrets,
             offers,
             ..
         } = services;
@@ -123,6 +129,11 @@ impl Plan<'_> {
         let shutdown = self.shutdown.clone();
         self.spawn("pool", async move {
             pool.run(shutdown).await.map_err(Error::from)
+        });
+        let shutdown = self.shutdown.clone();
+        self.spawn("secrets", async move {
+            secrets.run(shutdown).await;
+            Ok(())
         });
         offers
     }

@@ -49,6 +49,9 @@ pub struct Config {
     pub database_url: String,
     /// The result store's origin, told to workers.
     pub result_proxy: String,
+    /// The secret manager's origin; none: confidential deals are refused.
+    #[serde(default)]
+    pub sms_url: Option<String>,
     /// The market to publish `offers` on; none: nothing is published.
     #[serde(default)]
     pub market_url: Option<String>,

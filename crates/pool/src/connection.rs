@@ -80,8 +80,11 @@ impl Connection {
         let worker = hello.address;
         info!(%worker, name = hello.name, slots = hello.slots, "worker online");
         let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
-        let result_proxy = self.api.result_proxy.clone();
-        sender.try_send(ToWorker::Welcome { result_proxy }).ok()?;
+        let welcome = ToWorker::Welcome {
+            result_proxy: self.api.result_proxy.clone(),
+            sms: self.api.sms.clone(),
+        };
+        sender.try_send(welcome).ok()?;
         let number = NEXT_LINK.fetch_add(1, Ordering::Relaxed);
         let link = Link { sender, number };
         let inbox = self.api.inbox.clone();

@@ -30,6 +30,18 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    /// The secret manager does not answer.
+    #[error("the secret manager at {url} does not answer")]
+    SmsUnreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The secret manager gives no enclave key.
+    #[error("the secret manager refuses: {0}")]
+    SmsRefused(String),
     /// The market refuses an order.
     #[error("the market refuses: {0}")]
     MarketRefused(String),

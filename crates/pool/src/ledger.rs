@@ -28,8 +28,14 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     async fn app(&self, app: Address) -> Result<Option<(String, String)>, Error>;
     /// Initialises tasks; returns the block.
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error>;
-    /// Signs the permission for one worker.
-    fn authorize(&self, deal: DealId, index: u64, to: Address) -> Result<Authorization, Error>;
+    /// Signs the permission for one worker; `enclave_challenge` is zero for standard tasks.
+    fn authorize(
+        &self,
+        deal: DealId,
+        index: u64,
+        to: Address,
+        enclave_challenge: Address,
+    ) -> Result<Authorization, Error>;
     /// The hub's events from a block on.
     fn events(&self, from_block: u64) -> Box<dyn EventSource>;
 }
@@ -77,8 +83,21 @@ impl Ledger for Actor {
         Ok(Actor::initialize(self, deal, indices).await?.block)
     }
 
-    fn authorize(&self, deal: DealId, index: u64, to: Address) -> Result<Authorization, Error> {
-        Ok(chain::authorize(self.wallet(), deal, index, to)?)
+    fn authorize(
+        &self,
+        deal: DealId,
+        index: u64,
+        to: Address,
+        enclave_challenge: Address,
+    ) -> Result<Authorization, Error> {
+        let wallet = self.wallet();
+        Ok(chain::authorize(
+            wallet,
+            deal,
+            index,
+            to,
+            enclave_challenge,
+        )?)
     }
 
     fn events(&self, from_block: u64) -> Box<dyn EventSource> {

@@ -17,6 +17,7 @@ pub mod machine;
 mod orders;
 mod service;
 mod shell;
+mod sms;
 #[cfg(test)]
 mod testing;
 

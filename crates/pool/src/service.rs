@@ -19,6 +19,7 @@ use crate::{
     machine::{Event, Machine},
     orders::{Demand, Publisher},
     shell::{INPUTS_WAITING_MAX, Input, Shell},
+    sms::{Remote, Sms},
 };
 
 /// Pause before the chain is asked again at start.
@@ -33,6 +34,7 @@ pub struct Service {
     config: Config,
     ledger: Arc<dyn Ledger>,
     publisher: Option<Publisher>,
+    sms: Option<Arc<dyn Sms>>,
     database: Database,
     live: Live,
     clock: Clock,
@@ -55,14 +57,19 @@ impl Service {
     /// [`Error::Database`] and [`Error::Migration`].
     pub async fn open(config: Config, owner: Actor) -> Result<Self, Error> {
         let (hub, wallet) = (owner.hub(), owner.wallet().clone());
+        let sms = config.sms_url.as_deref().map(|url| {
+            let remote = Remote::new(url, &config.result_proxy, wallet.clone());
+            Arc::new(remote) as Arc<dyn Sms>
+        });
         let publisher = Publisher::new(&config, wallet, hub.domain().clone(), hub.chain_id());
-        Self::over(config, Arc::new(owner), publisher).await
+        Self::over(config, Arc::new(owner), publisher, sms).await
     }
 
     pub(crate) async fn over(
         config: Config,
         ledger: Arc<dyn Ledger>,
         publisher: Option<Publisher>,
+        sms: Option<Arc<dyn Sms>>,
     ) -> Result<Self, Error> {
         let database = Database::open(&config.database_url).await?;
         let (sender, inbox) = mpsc::channel(INPUTS_WAITING_MAX);
@@ -79,6 +86,7 @@ impl Service {
             config,
             ledger,
             publisher,
+            sms,
             database,
             live,
             clock,
@@ -153,7 +161,7 @@ impl Service {
             tokio::time::sleep(Duration::from_millis(RECONCILE_RETRY_MS)).await;
         };
         let mut shell = Shell {
-            machine: Machine::restore(tasks, self.clock.now()),
+            machine: Machine::restore(tasks, self.clock.now()).with_sms(self.sms.is_some()),
             ledger: self.ledger,
             database: self.database,
             live: self.live,
@@ -163,6 +171,8 @@ impl Service {
             links: HashMap::new(),
             saved_cursor: 0,
             initialize_slots: Shell::initialize_slots(),
+            sms: self.sms,
+            challenge_slots: Shell::challenge_slots(),
             shutdown,
         };
         shell

@@ -23,6 +23,7 @@ use crate::{
     ledger::Ledger,
     live::Live,
     machine::{Command, Effect, Event, Hello, LOGS_KEPT_S, Machine, Notice, OnChain},
+    sms::Sms,
 };
 
 /// Inputs waiting for the loop: beyond it, connections are slowed down.
@@ -31,6 +32,8 @@ pub(crate) const INPUTS_WAITING_MAX: usize = 4_096;
 const ROUND_INPUTS_MAX: usize = 512;
 /// Initialising transactions on their way at the same time.
 const INITIALIZE_AT_ONCE: usize = 32;
+/// Questions to the secret manager at the same time.
+const CHALLENGES_AT_ONCE: usize = 16;
 /// Pause before the chain is asked again about a task.
 const CHECK_RETRY_MS: u64 = 1_000;
 /// Blocks without news before the cursor is saved all the same: a restart reads them again.
@@ -99,6 +102,8 @@ pub(crate) struct Shell {
     pub(crate) links: HashMap<Address, Link>,
     pub(crate) saved_cursor: u64,
     pub(crate) initialize_slots: Arc<Semaphore>,
+    pub(crate) sms: Option<Arc<dyn Sms>>,
+    pub(crate) challenge_slots: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -112,6 +117,10 @@ struct Round {
 impl Shell {
     pub(crate) fn initialize_slots() -> Arc<Semaphore> {
         Arc::new(Semaphore::new(INITIALIZE_AT_ONCE))
+    }
+
+    pub(crate) fn challenge_slots() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(CHALLENGES_AT_ONCE))
     }
 
     /// Runs until shutdown, or until something cannot be saved.
@@ -290,6 +299,7 @@ impl Shell {
                 }
                 Effect::Publish(notice) => self.live.publish(notice),
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
+                Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),
                 Effect::SaveDeal(_) | Effect::SaveTask(_) | Effect::SaveLogs { .. } => {}
             }
@@ -311,9 +321,15 @@ impl Shell {
     fn sign(&self, worker: Address, command: Command) -> Result<Order, Error> {
         Ok(match command {
             Command::Run {
-                deal, index, flow, ..
+                deal,
+                index,
+                enclave_challenge,
+                flow,
+                ..
             } => Order::Run {
-                authorization: self.ledger.authorize(deal, index, worker)?,
+                authorization: self
+                    .ledger
+                    .authorize(deal, index, worker, enclave_challenge)?,
                 flow,
             },
             Command::Complete { task } => Order::Complete { task },
@@ -347,6 +363,24 @@ impl Shell {
                         indices,
                         reason,
                     }
+                }
+            }
+        });
+    }
+
+    fn challenge(&self, task: TaskId) {
+        let Some(sms) = self.sms.clone() else {
+            return;
+        };
+        let slots = self.challenge_slots.clone();
+        self.job(async move {
+            let _slot = slots.acquire_owned().await;
+            match sms.challenge(task).await {
+                Ok(challenge) => Event::Challenged { task, challenge },
+                Err(error) => {
+                    warn!(%task, %error, "the task has no enclave key");
+                    let reason = error_text(&error);
+                    Event::ChallengeFailed { task, reason }
                 }
             }
         });

@@ -1,6 +1,9 @@
 //! A scripted chain for the tests of the service.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use async_trait::async_trait;
 use chain::{Batch, HubEvent, Located, Wallet};
@@ -14,6 +17,7 @@ use tokio::sync::watch;
 use crate::{
     Config, Error,
     ledger::{EventSource, Ledger},
+    sms::Sms,
 };
 
 pub(crate) const WORKERPOOL: Address = Address::repeat_byte(0x77);
@@ -182,8 +186,15 @@ impl Ledger for Script {
         Ok(*self.head.borrow())
     }
 
-    fn authorize(&self, deal: DealId, index: u64, to: Address) -> Result<Authorization, Error> {
-        Ok(chain::authorize(&self.owner, deal, index, to)?)
+    fn authorize(
+        &self,
+        deal: DealId,
+        index: u64,
+        to: Address,
+        enclave_challenge: Address,
+    ) -> Result<Authorization, Error> {
+        let owner = &self.owner;
+        Ok(chain::authorize(owner, deal, index, to, enclave_challenge)?)
     }
 
     fn events(&self, from_block: u64) -> Box<dyn EventSource> {
@@ -221,11 +232,32 @@ impl EventSource for Source {
     }
 }
 
+/// A secret manager that refuses a few times first.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) refusals: AtomicUsize,
+}
+
+pub(crate) const ENCLAVE: Address = Address::repeat_byte(0xec);
+
+#[async_trait]
+impl Sms for Keys {
+    async fn challenge(&self, _: TaskId) -> Result<Address, Error> {
+        let fewer = |left: usize| left.checked_sub(1);
+        let refused = self.refusals.fetch_update(SeqCst, SeqCst, fewer);
+        match refused {
+            Ok(_) => Err(Error::SmsRefused("not now".into())),
+            Err(_) => Ok(ENCLAVE),
+        }
+    }
+}
+
 pub(crate) fn config(database_url: &str) -> Config {
     Config {
         workerpool: WORKERPOOL,
         database_url: database_url.into(),
         result_proxy: "http://store".into(),
+        sms_url: None,
         market_url: None,
         offers: Vec::new(),
         whitelist: Vec::new(),

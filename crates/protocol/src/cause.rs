@@ -1,8 +1,8 @@
 //! Why a replicate or a task failed: one official code, one sentence, one hint.
 //!
 //! The codes are those of the official scheduler (spec/pool-worker.md §1.7), because explorers
-//! and dashboards know them; sentence and hint are ours. The codes of TEE sessions come with the
-//! confidential work.
+//! and dashboards know them; sentence and hint are ours. Codes that begin with
+//! `TEE_SESSION_GENERATION_` carry what the secret manager says (spec/secrets-tee.md §1.4).
 
 use std::{fmt, str::FromStr};
 
@@ -93,6 +93,81 @@ causes! {
         "nothing to change in the app; run it again";
     TeeNotSupported "TEE_NOT_SUPPORTED" "the pool has no worker that can run confidential tasks"
         "run it without the tag tee,tdx, or on a workerpool that offers it";
+    TeePreparationFailed "TEE_PREPARATION_FAILED" "the confidential task could not be prepared"
+        "nothing to change in the app; the message says which step is missing";
+    UnknownSms "UNKNOWN_SMS" "the workerpool's secret manager gave no key for the task's enclave"
+        "the pool's operator has to check the secret manager; claim the task later";
+    SessionInvalidAuthorization "TEE_SESSION_GENERATION_INVALID_AUTHORIZATION"
+        "the secret manager did not recognise the worker's signature"
+        "the worker's operator has to run it with the wallet it is known by";
+    SessionEmptyParams "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_EMPTY_PARAMS_UNAUTHORIZED"
+        "the secret manager was not told which task it is about"
+        "the pool's operator has to check the version of the workers";
+    SessionNoMatchOnchainType "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_NO_MATCH_ONCHAIN_TYPE"
+        "the deal's tag is not the framework of the secret manager" "use the tag tee,tdx";
+    SessionGetChainTaskFailed
+        "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_GET_CHAIN_TASK_FAILED"
+        "the secret manager could not read the task from the chain"
+        "nothing to change in the app; run it again";
+    SessionTaskNotActive "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_TASK_NOT_ACTIVE"
+        "the task is not active on chain, says the secret manager"
+        "it may be finished or past its deadline; see `iexec task show`";
+    SessionGetChainDealFailed
+        "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_GET_CHAIN_DEAL_FAILED"
+        "the secret manager could not read the deal from the chain"
+        "nothing to change in the app; run it again";
+    SessionInvalidSignature "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_INVALID_SIGNATURE"
+        "the authorization does not fit the deal's workerpool or the task's enclave key"
+        "the pool's operator has to run it with the workerpool owner's wallet";
+    SessionEmptyWorkerAddress
+        "TEE_SESSION_GENERATION_GET_SIGNATURE_TOKENS_FAILED_EMPTY_WORKER_ADDRESS"
+        "the secret manager was not told which worker it is"
+        "the pool's operator has to check the version of the workers";
+    SessionEmptyEnclaveChallenge
+        "TEE_SESSION_GENERATION_GET_SIGNATURE_TOKENS_FAILED_EMPTY_PUBLIC_ENCLAVE_CHALLENGE"
+        "the authorization names no enclave key"
+        "the pool's operator has to check that the pool knows its secret manager";
+    SessionEmptyTeeChallenge
+        "TEE_SESSION_GENERATION_GET_SIGNATURE_TOKENS_FAILED_EMPTY_TEE_CHALLENGE"
+        "the secret manager has no enclave key for the task"
+        "pool and workers have to use the same secret manager, with its data kept";
+    SessionEmptyTeeCredentials
+        "TEE_SESSION_GENERATION_GET_SIGNATURE_TOKENS_FAILED_EMPTY_TEE_CREDENTIALS"
+        "the enclave key of the task cannot be read by the secret manager"
+        "the operator of the secret manager has to check its data and its key file";
+    SessionDatasetSecretFailed "TEE_SESSION_GENERATION_PRE_COMPUTE_GET_DATASET_SECRET_FAILED"
+        "the secret manager has no key for the dataset"
+        "its owner has to push it: `iexec dataset push-secret`";
+    SessionNoEnclaveConfig "TEE_SESSION_GENERATION_APP_COMPUTE_NO_ENCLAVE_CONFIG"
+        "the app names no enclave" "deploy the app for the framework of the tag";
+    SessionInvalidEnclaveConfig "TEE_SESSION_GENERATION_APP_COMPUTE_INVALID_ENCLAVE_CONFIG"
+        "the app's enclave cannot be understood" "an app for tee,tdx has an empty mrenclave";
+    SessionEmptyBeneficiaryKey
+        "TEE_SESSION_GENERATION_POST_COMPUTE_GET_ENCRYPTION_TOKENS_FAILED_EMPTY_BENEFICIARY_KEY"
+        "the beneficiary has no key to encrypt the result for"
+        "push one: `iexec result push-encryption-key`";
+    SessionStorageTokensFailed
+        "TEE_SESSION_GENERATION_POST_COMPUTE_GET_STORAGE_TOKENS_FAILED"
+        "there is no token to store the result with"
+        "for dropbox, the requester has to push one: `iexec storage init dropbox`";
+    SessionStorageCallFailed "TEE_SESSION_GENERATION_SECURE_SESSION_STORAGE_CALL_FAILED"
+        "the secret manager could not keep the session"
+        "nothing to change in the app; run it again";
+    SessionGenerationFailed "TEE_SESSION_GENERATION_SECURE_SESSION_GENERATION_FAILED"
+        "the secret manager could not make the session"
+        "nothing to change in the app; its operator has to read its log";
+    SessionNoTeeFramework "TEE_SESSION_GENERATION_SECURE_SESSION_NO_TEE_FRAMEWORK"
+        "the secret manager serves no enclaves" "the pool's operator has to configure one";
+    SessionGetTaskDescriptionFailed "TEE_SESSION_GENERATION_GET_TASK_DESCRIPTION_FAILED"
+        "the secret manager could not read what the task consists of"
+        "check that app and dataset are deployed; bulk processing is not served yet";
+    SessionNoSessionRequest "TEE_SESSION_GENERATION_NO_SESSION_REQUEST"
+        "the secret manager got an empty request" "nothing to change in the app; run it again";
+    SessionNoTaskDescription "TEE_SESSION_GENERATION_NO_TASK_DESCRIPTION"
+        "the secret manager got no task" "nothing to change in the app; run it again";
+    SessionUnknownIssue "TEE_SESSION_GENERATION_UNKNOWN_ISSUE"
+        "the secret manager gave no session and no reason that we know"
+        "nothing to change in the app; the worker's operator has to check the secret manager";
     DeterminismHashNotFound "DETERMINISM_HASH_NOT_FOUND"
         "there is no digest to contribute: computed.json or the output it names is missing"
         "write computed.json and the file it names; `iexec app test` shows what is wrong";
@@ -114,6 +189,25 @@ causes! {
     AbortedByWorker "ABORTED_BY_WORKER" "the worker's operator stopped it"
         "nothing to change in the app; run it again";
     Unknown "UNKNOWN" "no cause was given" "see the pool's log";
+}
+
+/// What the official worker puts before an error of the secret manager.
+const SESSION: &str = "TEE_SESSION_GENERATION_";
+
+impl Cause {
+    /// The secret manager's own word for a cause of a failed session, e.g. `INVALID_AUTHORIZATION`.
+    pub fn session_error(self) -> Option<&'static str> {
+        self.code().strip_prefix(SESSION)
+    }
+
+    /// The cause for the secret manager's word; one that we do not know is
+    /// [`Cause::SessionUnknownIssue`].
+    pub fn from_session_error(word: &str) -> Self {
+        match format!("{SESSION}{word}").parse() {
+            Ok(Self::Unknown) | Err(_) => Self::SessionUnknownIssue,
+            Ok(cause) => cause,
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -160,5 +254,22 @@ mod tests {
             assert!(!cause.hint().is_empty() && !cause.sentence().ends_with('.'));
         }
         assert_eq!("SOMETHING_NEW".parse(), Ok(Cause::Unknown));
+    }
+
+    /// The whole enum of spec/secrets-tee.md §1.4.
+    #[test]
+    fn every_word_of_the_secret_manager_is_known() {
+        let words: HashSet<_> = Cause::ALL
+            .iter()
+            .filter_map(|c| c.session_error())
+            .collect();
+        assert_eq!(words.len(), 23);
+        for word in words {
+            let cause = Cause::from_session_error(word);
+            assert_eq!(cause.session_error(), Some(word));
+        }
+        let cause = Cause::from_session_error("SOMETHING_NEW");
+        assert_eq!(cause, Cause::SessionUnknownIssue);
+        assert_eq!(Cause::AppComputeFailed.session_error(), None);
     }
 }

@@ -185,6 +185,9 @@ pub enum ToWorker {
     Welcome {
         /// The result store's origin, e.g. `http://127.0.0.1:8545`.
         result_proxy: String,
+        /// The secret manager's origin; none: the pool serves no confidential tasks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sms: Option<String>,
     },
     /// The login is not good; the pool hangs up.
     Refused {

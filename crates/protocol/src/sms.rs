@@ -1,6 +1,18 @@
-//! What owners sign to store a secret (spec/client.md §3.3): the digest before EIP-191.
+//! What is signed for the secret manager: by owners to store a secret (spec/client.md §3.3), by a
+//! pool to get an enclave's key (spec/secrets-tee.md §1.4). The digests before EIP-191.
 
 use alloy_primitives::{Address, B256, keccak256};
+
+use crate::TaskId;
+
+/// Name of the `web2` secret with the beneficiary's RSA key.
+pub const RESULT_KEY: &str = "iexec-result-encryption-public-key";
+/// Name of the `web2` secret with the requester's token for Dropbox.
+pub const DROPBOX_TOKEN: &str = "iexec-result-dropbox-token";
+/// Name of the `web2` secret with the worker's token for the result store.
+pub const STORE_TOKEN: &str = "iexec-result-iexec-ipfs-token";
+/// Name of the `web2` secret with the origin of the pool's result store.
+pub const STORE_URL: &str = "iexec-result-iexec-result-proxy-url";
 
 fn domain() -> B256 {
     keccak256("IEXEC_SMS_DOMAIN")
@@ -37,6 +49,12 @@ pub fn app(app: Address, value: &str) -> B256 {
     named(app, "1", value)
 }
 
+/// What the workerpool's owner signs to get the enclave challenge of a task: the authorization of
+/// a worker ([`crate::digest::authorization`]) without worker and challenge.
+pub fn enclave_challenge(task: TaskId) -> B256 {
+    keccak256(task.0)
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_primitives::{address, b256};
@@ -61,6 +79,16 @@ mod tests {
         assert_eq!(
             app(address!("f6BC713064256BE134A3f69445843828bfdc7D9F"), "foo"),
             b256!("9760a6b4e854fbd8e29fd4e03fad160adcc007f3a07ad7a40e0f63f196a6d878")
+        );
+    }
+
+    /// The official service's own numbers.
+    #[test]
+    fn a_pool_signs_the_task_alone() {
+        let task = "0x2a97330a259a16e918cd2ef8e92db197b68eb1a01bc1a58ee19be81ea60d3d8b";
+        assert_eq!(
+            enclave_challenge(task.parse().unwrap()),
+            b256!("f148b3629c5047a893ae827603913bc5039272c1b6b7ce5fa8f4d515aa54c106")
         );
     }
 }

@@ -32,6 +32,12 @@ impl Tag {
         self.bit(0)
     }
 
+    /// Whether the enclave must be one of Intel TDX: the lowest four bits say so together
+    /// (spec/secrets-tee.md §0). Bit 0 alone names no framework.
+    pub fn is_tdx(&self) -> bool {
+        self.0[31] & 0x0f == Self::TEE_TDX.0[31]
+    }
+
     /// Whether a GPU is asked for (bit 8).
     pub fn is_gpu(&self) -> bool {
         self.bit(8)
@@ -99,6 +105,21 @@ mod tests {
         assert_eq!(Tag::parse(&Tag::TEE_TDX.to_string()).unwrap(), Tag::TEE_TDX);
         assert!(Tag::parse("gpu").unwrap().to_string().ends_with("0100"));
         assert!(Tag::parse("tee,foo").is_err());
+    }
+
+    #[test]
+    fn a_framework_is_four_bits_together() {
+        assert!(Tag::TEE_TDX.is_tdx() && Tag::parse("tee,tdx,gpu").unwrap().is_tdx());
+        for other in [
+            "",
+            "tee",
+            "tdx",
+            "tee,scone",
+            "tee,gramine",
+            "tee,scone,tdx",
+        ] {
+            assert!(!Tag::parse(other).unwrap().is_tdx(), "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chain::{Actor, Hub, Wallet};
+use chain::{Actor, Hub, Policy, Wallet};
 
 use crate::{Error, chains::Chain, http::Http};
 
@@ -12,6 +12,7 @@ pub struct Client {
     chain: Chain,
     hub: Hub,
     http: Http,
+    policy: Policy,
 }
 
 impl Client {
@@ -39,6 +40,7 @@ impl Client {
             chain,
             hub,
             http: Http::new()?,
+            policy: Policy::default(),
         })
     }
 
@@ -52,9 +54,15 @@ impl Client {
         &self.hub
     }
 
+    /// The same connection, whose actors price and confirm transactions so.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
     /// `wallet` acting on the hub.
     pub fn actor(&self, wallet: Wallet) -> Actor {
-        Actor::new(self.hub.clone(), wallet)
+        Actor::with_policy(self.hub.clone(), wallet, self.policy)
     }
 
     pub(crate) fn http(&self) -> &Http {

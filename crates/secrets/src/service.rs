@@ -1,11 +1,15 @@
 //! The service: its configuration, its parts, and a handle for the same process.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Owners, Slot, Value, http, vault::Vault};
+use crate::{Error, Ledger, Pipeline, Slot, Value, http, vault::Vault};
+
+/// How often keys and sessions of tasks that are over are deleted, as upstream.
+const PURGE_PERIOD_S: u64 = 3_600;
 
 /// What an operator decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +24,12 @@ pub struct Config {
     /// Which enclaves this service provisions; none offers only the secret routes.
     #[serde(default)]
     pub framework: Option<Framework>,
+    /// This service's own origin as enclaves reach it, e.g. `http://127.0.0.1:8545`.
+    #[serde(default)]
+    pub public_url: String,
+    /// The stages around the app, told to enclaves.
+    #[serde(default)]
+    pub pipeline: Pipeline,
 }
 
 /// A TEE framework, with the official spelling.
@@ -41,6 +51,8 @@ impl Config {
             data_dir: data_dir.into(),
             database: None,
             framework: None,
+            public_url: String::new(),
+            pipeline: Pipeline::default(),
         }
     }
 
@@ -59,11 +71,13 @@ impl Config {
 /// What all requests share.
 pub(crate) struct Shared {
     pub(crate) vault: Vault,
-    pub(crate) owners: Arc<dyn Owners>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) framework: Option<Framework>,
+    pub(crate) public_url: String,
+    pub(crate) pipeline: Pipeline,
 }
 
-/// The secret management service. It has no loop of its own: its router does everything.
+/// The secret management service. Its router does everything; [`Service::run`] only tidies up.
 #[derive(Clone)]
 pub struct Service {
     shared: Arc<Shared>,
@@ -75,24 +89,63 @@ impl Service {
     /// # Errors
     /// [`Error::WrongKey`] when the key file does not fit the database, and what disk and
     /// database say.
-    pub async fn open(config: Config, owners: Arc<dyn Owners>) -> Result<Self, Error> {
+    pub async fn open(config: Config, ledger: Arc<dyn Ledger>) -> Result<Self, Error> {
         tokio::fs::create_dir_all(&config.data_dir)
             .await
             .map_err(Error::disk("create", &config.data_dir))?;
         let key = config.data_dir.join("secrets.key");
         let shared = Shared {
             vault: Vault::open(&config.database_url()?, key).await?,
-            owners,
+            ledger,
             framework: config.framework,
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
+            pipeline: config.pipeline,
         };
         Ok(Self {
             shared: Arc::new(shared),
         })
     }
 
-    /// The routes that the SDK uses.
+    /// The routes that SDK, pool and worker use. No other service has one of them, so that all
+    /// can share an origin.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.shared))
+    }
+
+    /// The operator's routes, for a service with an origin of its own: `/version`, `/metrics` and
+    /// `/actuator/health`.
+    pub fn operator_router(&self) -> Router {
+        http::operator_router(Arc::clone(&self.shared))
+    }
+
+    /// Deletes keys and sessions of tasks that are past their final deadline, until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let period = Duration::from_secs(PURGE_PERIOD_S);
+        let tidy = async {
+            loop {
+                self.purge().await;
+                tokio::time::sleep(period).await;
+            }
+        };
+        shutdown.run_until_cancelled(tidy).await;
+    }
+
+    /// The chain's clock counts: its deadlines are by it.
+    pub(crate) async fn purge(&self) {
+        let now = match self.shared.ledger.now().await {
+            Ok(now) => now,
+            Err(error) => return tracing::warn!(%error, "nothing is deleted"),
+        };
+        match self.shared.vault.purge(now).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "enclave keys and sessions deleted"),
+            Err(error) => tracing::warn!(%error, "old sessions cannot be deleted"),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.shared.vault
     }
 
     /// For parts of the same process.

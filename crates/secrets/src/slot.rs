@@ -66,6 +66,15 @@ impl Slot {
         })
     }
 
+    /// Place of its kind in [`crate::metrics::KINDS`].
+    pub(crate) const fn counter(&self) -> usize {
+        match self.kind {
+            Kind::Web2 => 0,
+            Kind::Dataset => 1,
+            Kind::Requester | Kind::App => 2,
+        }
+    }
+
     pub(crate) const fn kind(&self) -> &'static str {
         match self.kind {
             Kind::Dataset => "web3",
@@ -84,20 +93,25 @@ impl Slot {
         &self.name
     }
 
-    /// What a sealed value is bound to: moved to another slot, it cannot be opened. The lengths
-    /// keep neighbouring fields apart.
+    /// What a sealed value is bound to: moved to another slot, it cannot be opened.
     pub(crate) fn binding(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for field in [
+        bind([
             self.kind().as_bytes(),
             self.owner.as_slice(),
             self.name.as_bytes(),
-        ] {
-            bytes.extend_from_slice(&(field.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(field);
-        }
-        bytes
+        ])
     }
+}
+
+/// Fields in a row, with their lengths to keep neighbours apart. The first one is a kind: no two
+/// tables share one.
+pub(crate) fn bind<const N: usize>(fields: [&[u8]; N]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for field in fields {
+        bytes.extend_from_slice(&(field.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(field);
+    }
+    bytes
 }
 
 #[cfg(test)]

@@ -8,20 +8,24 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-use crate::{Error, Slot, Value, seal::Seal};
+use crate::{Error, Slot, Value, metrics::Counters, seal::Seal};
 
 /// Connections: pushes are rare and short, and SQLite has one writer anyway.
 const CONNECTIONS_MAX: u32 = 4;
 /// Own name, because services may share one PostgreSQL database.
 const MIGRATIONS_TABLE: &str = "secrets_migrations";
-const TABLES: &str = include_str!("../migrations/0001_secrets.sql");
+const TABLES: [(i64, &str, &str); 2] = [
+    (1, "secrets", include_str!("../migrations/0001_secrets.sql")),
+    (2, "tee", include_str!("../migrations/0002_tee.sql")),
+];
 /// What the probe is bound to: no slot looks like it.
 const PROBE: &[u8] = b"probe";
 
 /// Sealed secrets in a database.
 pub(crate) struct Vault {
-    pool: AnyPool,
-    seal: Seal,
+    pub(crate) pool: AnyPool,
+    pub(crate) seal: Seal,
+    pub(crate) counters: Counters,
 }
 
 impl Vault {
@@ -34,7 +38,14 @@ impl Vault {
         let pool = pool.map_err(Error::database("open the database"))?;
         prepare(&pool).await?;
         let seal = unlock(&pool, &key).await?;
-        Ok(Self { pool, seal })
+        let counters = Counters::default();
+        let mut vault = Self {
+            pool,
+            seal,
+            counters,
+        };
+        vault.start_counting().await?;
+        Ok(vault)
     }
 
     /// Whether there is a value in `slot`.
@@ -63,6 +74,7 @@ impl Vault {
             .execute(&self.pool)
             .await;
         let done = done.map_err(Error::database("store a secret"))?;
+        self.count_added(slot.counter(), done.rows_affected());
         Ok(done.rows_affected() == 1)
     }
 
@@ -97,14 +109,12 @@ impl Vault {
 }
 
 async fn prepare(pool: &AnyPool) -> Result<(), Error> {
-    let first = Migration::new(
-        1,
-        "secrets".into(),
-        MigrationType::Simple,
-        TABLES.into_sql_str(),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![first]);
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        let (kind, sql) = (MigrationType::Simple, sql.into_sql_str());
+        Migration::new(version, name.into(), kind, sql, false)
+    };
+    let all = TABLES.into_iter().map(migration).collect();
+    let mut migrator = Migrator::with_migrations(all);
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     let run = migrator.run(pool).await;
     run.map_err(|error| Error::Tables(Box::new(error)))
@@ -234,11 +244,9 @@ mod tests {
         assert!(matches!(vault.get(&other).await, Err(Error::Damaged)));
     }
 
-    /// Run with `IEXEC_TEST_POSTGRES=postgres://… cargo test -p iexec-secrets -- --ignored`.
     #[tokio::test]
-    #[ignore = "needs an empty PostgreSQL database"]
     async fn the_same_sql_runs_on_postgres() {
-        let url = std::env::var("IEXEC_TEST_POSTGRES").unwrap();
+        let url = tools::need!(tools::postgres_database());
         let scene = Scene::new();
         let vault = Vault::open(&url, scene.key()).await.unwrap();
         assert!(vault.insert(&SLOT, &value("first")).await.unwrap());

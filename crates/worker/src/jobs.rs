@@ -32,6 +32,7 @@ struct State {
     jobs: HashMap<TaskId, Job>,
     outbox: Outbox,
     result_proxy: String,
+    sms: Option<String>,
 }
 
 /// What the session and the replicates share.
@@ -72,9 +73,11 @@ impl Jobs {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where results go, as the pool says at login.
-    pub(crate) fn set_result_proxy(&self, origin: String) {
-        self.state().result_proxy = origin;
+    /// Where results go and secrets are, as the pool says at login.
+    pub(crate) fn set_services(&self, result_proxy: String, sms: Option<String>) {
+        let mut state = self.state();
+        state.result_proxy = result_proxy;
+        state.sms = sms;
     }
 
     /// What to tell the pool at login.
@@ -150,7 +153,10 @@ impl Jobs {
             return;
         };
         let voice: Arc<dyn Voice> = self.clone();
-        let result_proxy = self.state().result_proxy.clone();
+        let (result_proxy, sms) = {
+            let state = self.state();
+            (state.result_proxy.clone(), state.sms.clone())
+        };
         let context = &self.context;
         Replicate {
             context,
@@ -158,6 +164,7 @@ impl Jobs {
             authorization,
             flow,
             result_proxy,
+            sms,
             cancel,
         }
         .run()

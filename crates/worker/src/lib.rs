@@ -5,6 +5,7 @@
 //! [`sandbox`], which `iexec app test` uses as well: what a developer tests is what a worker runs.
 
 mod archive;
+mod confidential;
 mod config;
 mod error;
 mod failure;
@@ -15,6 +16,7 @@ mod output;
 mod replicate;
 pub mod sandbox;
 mod session;
+mod sms;
 mod upload;
 
 pub use archive::{names, pack};

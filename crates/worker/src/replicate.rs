@@ -71,21 +71,23 @@ pub(crate) struct Replicate<'a> {
     pub(crate) authorization: Authorization,
     pub(crate) flow: Flow,
     pub(crate) result_proxy: String,
+    /// The secret manager's origin, if the pool has one.
+    pub(crate) sms: Option<String>,
     pub(crate) cancel: CancellationToken,
 }
 
 /// What the chain says about the task.
-struct Facts {
-    deal: Deal,
-    app: AppInfo,
+pub(crate) struct Facts {
+    pub(crate) deal: Deal,
+    pub(crate) app: AppInfo,
     params: DealParams,
     timeref: u64,
 }
 
 /// A step failed: which status to report, and why.
-type Step<T> = Result<T, (Status, Failure)>;
+pub(crate) type Step<T> = Result<T, (Status, Failure)>;
 
-fn at(status: Status) -> impl FnOnce(Failure) -> (Status, Failure) {
+pub(crate) fn at(status: Status) -> impl FnOnce(Failure) -> (Status, Failure) {
     move |failure| (status, failure)
 }
 
@@ -94,7 +96,7 @@ fn aborted() -> (Status, Failure) {
 }
 
 impl Replicate<'_> {
-    fn task(&self) -> TaskId {
+    pub(crate) fn task(&self) -> TaskId {
         self.authorization.chain_task_id
     }
 
@@ -102,11 +104,11 @@ impl Replicate<'_> {
         self.context.actor.hub()
     }
 
-    fn say(&self, status: Status) {
+    pub(crate) fn say(&self, status: Status) {
         self.voice.report(Report::new(self.task(), status));
     }
 
-    fn say_failed(&self, status: Status, failure: &Failure) {
+    pub(crate) fn say_failed(&self, status: Status, failure: &Failure) {
         let mut report = Report::new(self.task(), status);
         report.cause = Some(failure.cause);
         report.message = Some(failure.message.clone());
@@ -137,6 +139,9 @@ impl Replicate<'_> {
         self.say(Status::Starting);
         let (facts, folders) = self.unless_aborted(self.prepare()).await?;
         self.say(Status::Started);
+        if facts.deal.tag.is_tee() {
+            return self.unless_aborted(self.confidential(&facts)).await;
+        }
         let downloaded = self.download(&facts, &folders);
         if let Some((image, names)) = self.unless_aborted(downloaded).await? {
             self.say(Status::Computing);
@@ -184,7 +189,7 @@ impl Replicate<'_> {
             return Err(Failure::plain(Cause::TaskDescriptionNotFound));
         };
         let params = DealParams::from_chain(&deal.params);
-        if params.iexec_result_encryption == Some(true) {
+        if params.iexec_result_encryption == Some(true) && !deal.tag.is_tee() {
             return Err(Failure::plain(Cause::TaskDescriptionInvalid));
         }
         Ok(Facts {
@@ -209,6 +214,10 @@ impl Replicate<'_> {
         if signer != deal.workerpool.owner
             || deal.workerpool.pointer != self.context.config.workerpool
         {
+            return Err(refused());
+        }
+        // A confidential task needs its enclave's key, and no other task may have one.
+        if deal.tag.is_tee() == a.enclave_challenge.is_zero() {
             return Err(refused());
         }
         match self.flow {
@@ -251,7 +260,7 @@ impl Replicate<'_> {
             .map_err(at(Status::ContributeFailed))
     }
 
-    async fn pull(&self, app: &AppInfo) -> Result<Image, Failure> {
+    pub(crate) async fn pull(&self, app: &AppInfo) -> Result<Image, Failure> {
         let cause = Cause::AppImageDownloadFailed;
         let reference = ImageRef::parse(&multiaddr::decode(&app.multiaddr))
             .map_err(|e| Failure::from_error(cause, &e))?;

@@ -214,7 +214,7 @@ impl Session<'_> {
         };
         socket.send(text(&login)).await.map_err(broken)?;
         match next(socket).await? {
-            ToWorker::Welcome { result_proxy } => self.jobs.set_result_proxy(result_proxy),
+            ToWorker::Welcome { result_proxy, sms } => self.jobs.set_services(result_proxy, sms),
             ToWorker::Refused { reason } => return Err(Error::Refused(reason)),
             _ => return Err(broken("the pool did not answer the login")),
         }

@@ -92,12 +92,17 @@ async fn upload_once(
     Ok(stored.cid)
 }
 
-async fn token(
+/// A token to store the result of a task with.
+///
+/// # Errors
+/// What the store says, or that it does not.
+pub(crate) async fn token(
     client: &Client,
     store: &str,
     wallet: &Wallet,
     authorization: &Authorization,
 ) -> Result<String, String> {
+    let store = store.trim_end_matches('/');
     let a = authorization;
     let hash = digest::authorization(a.worker_wallet, a.chain_task_id, a.enclave_challenge);
     let sign = wallet.sign_message_hash(hash).map_err(|e| e.to_string())?;

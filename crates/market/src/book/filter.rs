@@ -2,11 +2,11 @@
 
 use protocol::{Address, Tag};
 
-use crate::record::Record;
+use super::Lot;
 
 /// What a filter looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of `Terms` and `Record`")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are those of `Terms` and `Lot`")]
 pub enum Column {
     App,
     Dataset,
@@ -46,42 +46,42 @@ impl Filter {
         Self::Is(column, Address::ZERO)
     }
 
-    /// Whether the condition holds for `record`.
-    pub fn admits(&self, record: &Record) -> bool {
+    /// Whether the condition holds for an open order.
+    pub fn admits(&self, lot: &Lot) -> bool {
         match *self {
-            Self::Is(column, address) => role(record, column) == address,
+            Self::Is(column, address) => role(lot, column) == address,
             Self::OpenTo(column, address) => {
-                let role = role(record, column);
+                let role = role(lot, column);
                 role.is_zero() || role == address
             }
-            Self::Equals(column, n) => number(record, column) == n,
-            Self::AtLeast(column, n) => number(record, column) >= n,
-            Self::AtMost(column, n) => number(record, column) <= n,
-            Self::Covers(tag) => record.terms.tag.covers(tag),
-            Self::Within(tag) => tag.covers(record.terms.tag),
+            Self::Equals(column, n) => number(lot, column) == n,
+            Self::AtLeast(column, n) => number(lot, column) >= n,
+            Self::AtMost(column, n) => number(lot, column) <= n,
+            Self::Covers(tag) => lot.terms.tag.covers(tag),
+            Self::Within(tag) => tag.covers(lot.terms.tag),
         }
     }
 }
 
-fn role(record: &Record, column: Column) -> Address {
+pub(super) fn role(lot: &Lot, column: Column) -> Address {
     match column {
-        Column::App => record.terms.app,
-        Column::Dataset => record.terms.dataset,
-        Column::Workerpool => record.terms.workerpool,
-        Column::Requester => record.terms.requester,
-        Column::Beneficiary => record.terms.beneficiary,
-        Column::Signer => record.signer,
+        Column::App => lot.terms.app,
+        Column::Dataset => lot.terms.dataset,
+        Column::Workerpool => lot.terms.workerpool,
+        Column::Requester => lot.terms.requester,
+        Column::Beneficiary => lot.terms.beneficiary,
+        Column::Signer => lot.signer,
         _ => Address::ZERO,
     }
 }
 
-fn number(record: &Record, column: Column) -> u64 {
+fn number(lot: &Lot, column: Column) -> u64 {
     match column {
-        Column::Price => record.terms.price,
-        Column::Volume => record.terms.volume,
-        Column::Remaining => record.remaining,
-        Column::Category => record.terms.category,
-        Column::Trust => record.terms.trust,
+        Column::Price => lot.terms.price,
+        Column::Volume => lot.terms.volume,
+        Column::Remaining => lot.remaining,
+        Column::Category => lot.terms.category,
+        Column::Trust => lot.terms.trust,
         _ => 0,
     }
 }

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use protocol::{Address, Tag, order::Kind};
 
-use super::{Column, Filter};
-use crate::{order::Terms, record::Record, rules::publish::Need};
+use super::{Column, Filter, Lot};
+use crate::{order::Terms, rules::publish::Need};
 
 /// Which part of the matches is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// Everything.
+    pub const ALL: Self = Self {
+        skip: 0,
+        size: u64::MAX,
+    };
+
     /// What `nextPage` says of a list of `count` matches: how many were seen, if there are more.
     pub fn next(self, count: u64) -> Option<u64> {
         let seen = self.skip.saturating_add(self.size);
@@ -61,7 +67,7 @@ impl Query {
     }
 
     /// Open requests that need `resource` of `kind`: candidates to die with an offer of it.
-    pub fn dependents(kind: Kind, resource: Address, page: Page) -> Self {
+    pub fn dependents(kind: Kind, resource: Address) -> Self {
         let column = match kind {
             Kind::Dataset => Column::Dataset,
             _ => Column::App,
@@ -69,33 +75,43 @@ impl Query {
         Self {
             kind: Kind::Request,
             filters: vec![Filter::Is(column, resource)],
-            page,
+            page: Page::ALL,
         }
     }
 
-    /// Whether an order is a match.
-    pub fn admits(&self, record: &Record) -> bool {
-        record.kind == self.kind
-            && record.status.is_open()
-            && self.filters.iter().all(|filter| filter.admits(record))
+    /// The open orders of `kind` that `signer` signed for `resource`; of any when none is named.
+    pub fn signed_by(kind: Kind, signer: Address, resource: Option<Address>) -> Self {
+        let subject = match kind {
+            Kind::App => Column::App,
+            Kind::Dataset => Column::Dataset,
+            Kind::Workerpool => Column::Workerpool,
+            Kind::Request => Column::Requester,
+        };
+        let mut filters = vec![Filter::Is(Column::Signer, signer)];
+        filters.extend(resource.map(|resource| Filter::Is(subject, resource)));
+        Self {
+            kind,
+            filters,
+            page: Page::ALL,
+        }
+    }
+
+    /// Whether an open order of the kind is a match.
+    pub fn admits(&self, lot: &Lot) -> bool {
+        self.filters.iter().all(|filter| filter.admits(lot))
     }
 
     /// Which of two matches comes first: the cheapest offer, the request that pays most, then the
     /// oldest, then the smaller hash.
-    pub fn compare(&self, a: &Record, b: &Record) -> Ordering {
+    pub fn compare(&self, a: &Lot, b: &Lot) -> Ordering {
         let by_price = a.terms.price.cmp(&b.terms.price);
-        let by_price = if self.dearest_first() {
-            by_price.reverse()
-        } else {
-            by_price
+        let by_price = match self.kind {
+            Kind::Request => by_price.reverse(),
+            _ => by_price,
         };
         by_price
             .then(a.published_ms.cmp(&b.published_ms))
             .then(a.hash.cmp(&b.hash))
-    }
-
-    pub(crate) const fn dearest_first(&self) -> bool {
-        matches!(self.kind, Kind::Request)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use alloy::{providers::Provider, sol_types::Eip712Domain};
 use async_trait::async_trait;
-use chain::{Asset, Hub, HubEvent};
+use chain::{Asset, Hub, HubEvent, Standing};
 use protocol::{
-    Address, B256, Bytes, DealId, OrderHash, U256,
-    deal::{Category, Deal},
+    Address, B256, Bytes, DealId, OrderHash, TaskId, U256,
+    deal::{Category, Deal, Task},
     order::Kind,
 };
 
-use super::{Chain, Fact, Located, Match};
-use crate::Error;
+use super::{Chain, Claim, Fact, Located, Match};
+use crate::{Error, TaskStep};
 
 #[async_trait]
 impl Chain for Hub {
@@ -18,20 +18,9 @@ impl Chain for Hub {
         Self::domain(self).clone()
     }
 
-    async fn is_registered(&self, kind: Kind, entry: Address) -> Result<bool, Error> {
-        let asset = match kind {
-            Kind::App => Asset::App,
-            Kind::Dataset => Asset::Dataset,
-            Kind::Workerpool => Asset::Workerpool,
-            Kind::Request => return Ok(false),
-        };
-        Self::is_registered(self, asset, entry)
-            .await
-            .map_err(Error::chain)
-    }
-
-    async fn owner_of(&self, entry: Address) -> Result<Address, Error> {
-        Self::owner_of(self, entry).await.map_err(Error::chain)
+    async fn head(&self) -> Result<u64, Error> {
+        let head = self.provider().get_block_number().await;
+        head.map_err(Error::chain)
     }
 
     async fn verify(&self, signer: Address, hash: B256, sign: &Bytes) -> Result<bool, Error> {
@@ -44,21 +33,37 @@ impl Chain for Hub {
             .map_err(Error::chain)
     }
 
-    async fn consumed(&self, order: OrderHash) -> Result<U256, Error> {
-        Self::consumed(self, order).await.map_err(Error::chain)
+    async fn standing(&self, order: &Claim, at: u64) -> Result<Standing, Error> {
+        let resource = asset(order.kind).map(|asset| (asset, order.resource));
+        self.at(at)
+            .standing(resource, order.signer, order.hash, &order.sign)
+            .await
+            .map_err(Error::chain)
     }
 
-    async fn stake(&self, account: Address) -> Result<U256, Error> {
-        let account = self.account(account).await.map_err(Error::chain)?;
-        Ok(account.stake)
+    async fn owner_of(&self, entry: Address, at: u64) -> Result<Address, Error> {
+        self.at(at).owner_of(entry).await.map_err(Error::chain)
     }
 
-    async fn deal(&self, id: DealId) -> Result<Option<Deal>, Error> {
-        Self::deal(self, id).await.map_err(Error::chain)
+    async fn consumed(&self, order: OrderHash, at: u64) -> Result<U256, Error> {
+        self.at(at).consumed(order).await.map_err(Error::chain)
     }
 
-    async fn category(&self, id: u64) -> Result<Option<Category>, Error> {
-        Self::category(self, id).await.map_err(Error::chain)
+    async fn stake(&self, account: Address, at: u64) -> Result<U256, Error> {
+        let account = self.at(at).account(account).await;
+        Ok(account.map_err(Error::chain)?.stake)
+    }
+
+    async fn deal(&self, id: DealId, at: u64) -> Result<Option<Deal>, Error> {
+        self.at(at).deal(id).await.map_err(Error::chain)
+    }
+
+    async fn task(&self, id: TaskId, at: u64) -> Result<Option<Task>, Error> {
+        self.at(at).task(id).await.map_err(Error::chain)
+    }
+
+    async fn category(&self, id: u64, at: u64) -> Result<Option<Category>, Error> {
+        self.at(at).category(id).await.map_err(Error::chain)
     }
 
     async fn block_time(&self, block: u64) -> Result<u64, Error> {
@@ -69,9 +74,36 @@ impl Chain for Hub {
     }
 }
 
+const fn asset(kind: Kind) -> Option<Asset> {
+    match kind {
+        Kind::App => Some(Asset::App),
+        Kind::Dataset => Some(Asset::Dataset),
+        Kind::Workerpool => Some(Asset::Workerpool),
+        Kind::Request => None,
+    }
+}
+
+const fn kind(asset: Asset) -> Kind {
+    match asset {
+        Asset::App => Kind::App,
+        Asset::Dataset => Kind::Dataset,
+        Asset::Workerpool => Kind::Workerpool,
+    }
+}
+
 /// What the book has to know of an event, if anything.
 pub(crate) fn fact(located: &chain::Located) -> Option<Located> {
-    let fact = match located.event {
+    let fact = of_orders(&located.event).or_else(|| of_tasks(&located.event))?;
+    Some(Located {
+        fact,
+        block: located.block,
+        position: located.index,
+        tx: located.tx,
+    })
+}
+
+fn of_orders(event: &HubEvent) -> Option<Fact> {
+    Some(match *event {
         HubEvent::OrdersMatched {
             deal,
             app,
@@ -89,11 +121,29 @@ pub(crate) fn fact(located: &chain::Located) -> Option<Located> {
         }),
         HubEvent::OrderClosed { hash, .. } => Fact::Closed(hash),
         HubEvent::CategoryCreated { id } => Fact::Category(id),
+        HubEvent::StakeTransfer { from, value, .. } if !from.is_zero() && !value.is_zero() => {
+            Fact::StakeLeft(from)
+        }
+        HubEvent::AssetTransfer { asset, entry, from } if !from.is_zero() => Fact::AssetLeft {
+            kind: kind(asset),
+            entry,
+            from,
+        },
+        _ => return None,
+    })
+}
+
+fn of_tasks(event: &HubEvent) -> Option<Fact> {
+    let nobody = Address::ZERO;
+    let (task, step, worker) = match *event {
+        HubEvent::TaskInitialize { task, .. } => (task, TaskStep::Initialized, nobody),
+        HubEvent::TaskContribute { task, worker, .. } => (task, TaskStep::Contributed, worker),
+        HubEvent::TaskConsensus { task, .. } => (task, TaskStep::Consensus, nobody),
+        HubEvent::TaskReveal { task, worker, .. } => (task, TaskStep::Revealed, worker),
+        HubEvent::TaskReopen { task } => (task, TaskStep::Reopened, nobody),
+        HubEvent::TaskFinalize { task, .. } => (task, TaskStep::Finalized, nobody),
+        HubEvent::TaskClaimed { task } => (task, TaskStep::Claimed, nobody),
         _ => return None,
     };
-    Some(Located {
-        fact,
-        block: located.block,
-        tx: located.tx,
-    })
+    Some(Fact::Task { task, step, worker })
 }

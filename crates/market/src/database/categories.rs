@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::any::AnyRow;
 
 use super::{
-    Database,
+    Database, Turn,
     row::{damaged, signed, text, unsigned},
 };
 use crate::{Error, book::Page};
@@ -15,29 +15,33 @@ pub(crate) struct CategoryRow {
     pub(crate) id: u64,
     /// Seconds.
     pub(crate) time_ref: u64,
+    pub(crate) block: u64,
     /// The answer, without `ok`.
     pub(crate) body: Value,
 }
 
-impl Database {
+impl Turn<'_> {
     /// Keeps a category; categories never change.
-    pub(crate) async fn keep_category(&self, category: &CategoryRow) -> Result<(), Error> {
-        let insert = "insert into market_categories (id, time_ref, body) values ($1, $2, $3) \
-                      on conflict (id) do nothing";
+    pub(crate) async fn keep_category(&mut self, category: &CategoryRow) -> Result<(), Error> {
+        let insert = "insert into market_categories (id, time_ref, body, block) \
+                      values ($1, $2, $3, $4) on conflict (id) do nothing";
         sqlx::query(insert)
             .bind(signed(category.id))
             .bind(signed(category.time_ref))
             .bind(category.body.to_string())
-            .execute(&self.pool)
+            .bind(signed(category.block))
+            .execute(&mut *self.tx)
             .await
             .map_err(Error::database("keep a category"))?;
         Ok(())
     }
+}
 
+impl Database {
     pub(crate) async fn category(&self, id: u64) -> Result<Option<Value>, Error> {
         let row = sqlx::query("select body from market_categories where id = $1")
             .bind(signed(id))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map_err(Error::database("read a category"))?;
         row.as_ref().map(body).transpose()
@@ -55,7 +59,7 @@ impl Database {
         let counted = sqlx::query(count)
             .bind(signed(least))
             .bind(signed(most))
-            .fetch_one(&self.pool)
+            .fetch_one(&self.readers)
             .await
             .map_err(failed())?;
         let select = "select body from market_categories where time_ref between $1 and $2 \
@@ -65,7 +69,7 @@ impl Database {
             .bind(signed(most))
             .bind(signed(page.size))
             .bind(signed(page.skip))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.readers)
             .await
             .map_err(failed())?;
         let found = rows.iter().map(body).collect::<Result<_, _>>()?;

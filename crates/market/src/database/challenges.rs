@@ -27,7 +27,7 @@ impl Database {
         let failed = || Error::database("keep a challenge");
         sqlx::query("delete from market_challenges where expires <= $1")
             .bind(now_ms)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(failed())?;
         let insert = "insert into market_challenges (hash, address, words, expires) \
@@ -37,7 +37,7 @@ impl Database {
             .bind(new.address.to_string())
             .bind(new.words.clone())
             .bind(new.expires_ms)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(failed())?;
         Ok(())
@@ -54,7 +54,7 @@ impl Database {
         let rows = sqlx::query(select)
             .bind(address.to_string())
             .bind(now_ms)
-            .fetch_all(&self.pool)
+            .fetch_all(&self.readers)
             .await
             .map_err(Error::database("read challenges"))?;
         let newest = rows.first().map(|row| text(row, "words")).transpose()?;
@@ -74,7 +74,7 @@ impl Database {
             .bind(hash.to_string())
             .bind(address.to_string())
             .bind(now_ms)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map_err(Error::database("read a challenge"))?;
         let read = |row| {
@@ -94,7 +94,7 @@ impl Database {
     pub(crate) async fn use_challenge(&self, hash: B256) -> Result<bool, Error> {
         let done = sqlx::query("delete from market_challenges where hash = $1")
             .bind(hash.to_string())
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(Error::database("use a challenge"))?;
         Ok(done.rows_affected() > 0)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, any::AnyRow};
 
 use super::{
-    Database,
+    Database, Turn,
     row::{damaged, signed, text, unsigned},
 };
 use crate::{Error, book::Page};
@@ -45,9 +45,9 @@ impl DealFilter {
     }
 }
 
-impl Database {
+impl Turn<'_> {
     /// Keeps a deal; the same deal again changes nothing. True when it is new.
-    pub(crate) async fn keep_deal(&self, deal: &DealRow) -> Result<bool, Error> {
+    pub(crate) async fn keep_deal(&mut self, deal: &DealRow) -> Result<bool, Error> {
         let columns: Vec<&str> = deal.keys.iter().map(|(column, _)| *column).collect();
         let places: Vec<String> = (5..5 + columns.len()).map(|n| format!("${n}")).collect();
         let sql = format!(
@@ -65,16 +65,18 @@ impl Database {
             statement = statement.bind(value.clone());
         }
         let done = statement
-            .execute(&self.pool)
+            .execute(&mut *self.tx)
             .await
             .map_err(Error::database("keep a deal"))?;
         Ok(done.rows_affected() > 0)
     }
+}
 
+impl Database {
     pub(crate) async fn deal(&self, id: DealId) -> Result<Option<Value>, Error> {
         let row = sqlx::query("select body from market_deals where id = $1")
             .bind(id.to_string())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map_err(Error::database("read a deal"))?;
         row.as_ref().map(body).transpose()
@@ -115,7 +117,7 @@ impl Database {
         if let Some(page) = page {
             statement = statement.bind(signed(page.size)).bind(signed(page.skip));
         }
-        let rows = statement.fetch_all(&self.pool).await;
+        let rows = statement.fetch_all(&self.readers).await;
         rows.map_err(Error::database("search the deals"))
     }
 }

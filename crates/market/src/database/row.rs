@@ -6,8 +6,6 @@ use sqlx::{Row, any::AnyRow};
 
 use crate::{Error, order::Terms, record::Record};
 
-pub(super) const COLUMNS: &str = "hash, kind, status, signer, remaining, published, body";
-
 /// Why a row cannot be read.
 pub(super) fn damaged<E>(what: &'static str) -> impl Fn(E) -> Error {
     move |_| Error::Damaged { what }
@@ -51,5 +49,6 @@ pub(super) fn record(row: &AnyRow) -> Result<Record, Error> {
         remaining: unsigned(row, "remaining")?,
         status: parsed(row, "status")?,
         published_ms: row.try_get("published").map_err(damaged("time"))?,
+        seen: unsigned(row, "seen")?,
     })
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Params_, Shared};
 use crate::{
-    book,
+    Error, book,
     challenge::Proof,
     input::{self, Params},
     refusal::Refusal,
@@ -62,10 +62,13 @@ pub(super) fn publish(
         Box::pin(async move {
             let (body, proof) = admit(&market, query.into(), &headers, body).await?;
             let order = input::read_order(kind, &body)?;
-            let authorised = market.redeem(proof).await?;
-            let record = market.publish(kind, authorised, order).await?;
-            let shown = record.listed(market.config.chain_id);
-            Ok(json!({ "published": shown }).into())
+            undisturbed(async move {
+                let authorised = market.redeem(proof).await?;
+                let record = market.publish(kind, authorised, order).await?;
+                let shown = record.listed(market.config.chain_id);
+                Ok(json!({ "published": shown }).into())
+            })
+            .await
         })
     }
 }
@@ -78,11 +81,22 @@ pub(super) fn unpublish(
         Box::pin(async move {
             let (body, proof) = admit(&market, query.into(), &headers, body).await?;
             let target = Target::read(kind, &body)?;
-            let signer = market.redeem(proof).await?;
-            let gone = market.unpublish(kind, signer, target).await?;
-            Ok(json!({ "unpublished": gone }).into())
+            undisturbed(async move {
+                let signer = market.redeem(proof).await?;
+                let gone = market.unpublish(kind, signer, target).await?;
+                Ok(json!({ "unpublished": gone }).into())
+            })
+            .await
         })
     }
+}
+
+/// Runs a change of the book to its end, even if the client hangs up: database and memory must not
+/// part in the middle.
+async fn undisturbed(change: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    tokio::spawn(change)
+        .await
+        .unwrap_or_else(|error| Err(Refusal::Failed(Error::Interrupted(error))))
 }
 
 /// The body, and who sent it.

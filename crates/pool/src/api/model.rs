@@ -33,6 +33,8 @@ pub(crate) struct TaskModel {
     final_deadline: Option<String>,
     result_link: Option<String>,
     chain_callback_data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enclave_challenge: Option<String>,
     date_status_list: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Value>,
@@ -94,6 +96,7 @@ impl TaskModel {
             final_deadline: date(terms.final_deadline.saturating_mul(1000)),
             result_link: task.result_link.clone(),
             chain_callback_data: None,
+            enclave_challenge: task.enclave_challenge.map(lower),
             date_status_list: task.stages.iter().map(stage).collect(),
             cause: task.failure.as_ref().map(failure),
         }

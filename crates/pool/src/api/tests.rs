@@ -1,5 +1,7 @@
 //! The whole service over HTTP and WebSocket, on a scripted chain.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
@@ -19,7 +21,8 @@ use tower::ServiceExt;
 
 use crate::{
     Config, Service,
-    testing::{CHAIN_ID, Script, WORKERPOOL, config},
+    sms::Sms,
+    testing::{CHAIN_ID, ENCLAVE, Keys, Script, WORKERPOOL, config},
 };
 
 /// A running pool.
@@ -33,7 +36,11 @@ struct Pool {
 
 impl Pool {
     async fn start(chain: &Script, config: Config) -> Self {
-        let service = Service::over(config, std::sync::Arc::new(chain.clone()), None);
+        Self::start_with(chain, config, None).await
+    }
+
+    async fn start_with(chain: &Script, config: Config, sms: Option<Arc<dyn Sms>>) -> Self {
+        let service = Service::over(config, Arc::new(chain.clone()), None, sms);
         let service = service.await.unwrap();
         let router = service.router();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -155,7 +162,7 @@ impl Worker {
         let mut worker = Self::dial(pool, Wallet::random()).await;
         let welcome = worker.receive().await;
         assert!(
-            matches!(welcome, ToWorker::Welcome { result_proxy } if result_proxy == "http://store")
+            matches!(welcome, ToWorker::Welcome { result_proxy, .. } if result_proxy == "http://store")
         );
         worker
     }
@@ -298,7 +305,7 @@ async fn unknown_things_are_404() {
 }
 
 #[tokio::test]
-async fn confidential_deals_fail_with_the_reason() {
+async fn a_pool_without_a_secret_manager_refuses_confidential_deals() {
     let chain = Script::new();
     let pool = Pool::start(&chain, memory()).await;
     let deal = chain.add_deal(Address::ZERO, Tag::TEE_TDX, 1);
@@ -307,6 +314,37 @@ async fn confidential_deals_fail_with_the_reason() {
     assert_eq!(task["cause"]["code"], "TEE_NOT_SUPPORTED");
     assert!(!task["cause"]["hint"].as_str().unwrap().is_empty());
     assert!(chain.initialize_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_confidential_task_waits_for_its_enclaves_key() {
+    let chain = Script::new();
+    let keys = Keys::default();
+    keys.refusals.store(1, std::sync::atomic::Ordering::SeqCst);
+    let pool = Pool::start_with(&chain, memory(), Some(Arc::new(keys))).await;
+    let mut worker = Worker::dial(&pool, Wallet::random()).await;
+    let deal = chain.add_deal(Address::ZERO, Tag::TEE_TDX, 1);
+    let id = deal.task(0);
+    let Order::Run { authorization, .. } = worker.order().await else {
+        panic!("a task was expected");
+    };
+    assert_eq!(authorization.enclave_challenge, ENCLAVE);
+    let hash = protocol::digest::authorization(worker.wallet.address(), id, ENCLAVE);
+    let signer = chain::recover_message_hash(hash, &authorization.signature.value);
+    assert_eq!(signer.unwrap(), chain.owner.address());
+    worker.report(Report::new(id, Started)).await;
+    let refusal = Report {
+        cause: Some(Cause::SessionDatasetSecretFailed),
+        message: Some("no key".into()),
+        ..Report::new(id, ComputeFailed)
+    };
+    worker.report(refusal).await;
+    let task = pool.end_of(id).await;
+    assert_eq!(task["enclaveChallenge"], format!("{ENCLAVE:#x}"));
+    assert_eq!(task["currentStatus"], "FAILED");
+    let code = "TEE_SESSION_GENERATION_PRE_COMPUTE_GET_DATASET_SECRET_FAILED";
+    assert_eq!(task["cause"]["code"], code);
+    assert_eq!(task["cause"]["message"], "no key");
 }
 
 /// The task as soon as the pool knows it.

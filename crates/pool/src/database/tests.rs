@@ -30,35 +30,14 @@ async fn tasks_survive_in_a_file() {
     .await;
 }
 
-/// Runs where `POOL_TEST_POSTGRES` names a server, e.g. `postgres://postgres@127.0.0.1`.
 #[tokio::test]
-#[ignore = "needs a server: POOL_TEST_POSTGRES=postgres://user@host"]
-async fn postgres_keeps_the_same() {
-    let server = std::env::var("POOL_TEST_POSTGRES").unwrap();
-    sqlx::any::install_default_drivers();
-    let admin = AnyPool::connect(&format!("{server}/postgres"))
-        .await
-        .unwrap();
-    for (name, create, drop) in [
-        (
-            "pool_test_a",
-            "create database pool_test_a",
-            "drop database if exists pool_test_a",
-        ),
-        (
-            "pool_test_b",
-            "create database pool_test_b",
-            "drop database if exists pool_test_b",
-        ),
-    ] {
-        admin.execute(drop).await.unwrap();
-        admin.execute(create).await.unwrap();
-        let url = format!("{server}/{name}");
-        match name {
-            "pool_test_a" => tasks_survive(&url).await,
-            _ => logs_are_purged(&url).await,
-        }
-    }
+async fn postgres_keeps_tasks() {
+    tasks_survive(&tools::need!(tools::postgres_database())).await;
+}
+
+#[tokio::test]
+async fn postgres_keeps_logs() {
+    logs_are_purged(&tools::need!(tools::postgres_database())).await;
 }
 
 async fn tasks_survive(url: &str) {

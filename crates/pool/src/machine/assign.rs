@@ -82,13 +82,14 @@ impl Machine {
         let Some(terms) = self.terms_of(id) else {
             return;
         };
-        let (Some(task), Ok(flow)) = (self.tasks.get(&id), terms.flow()) else {
+        let (Some(task), Ok(flow)) = (self.tasks.get(&id), terms.flow(self.has_sms)) else {
             return;
         };
         let command = Command::Run {
             deal: terms.deal,
             index: task.index,
             task: id,
+            enclave_challenge: task.enclave_challenge.unwrap_or_default(),
             flow,
         };
         self.order(worker, command);

@@ -61,6 +61,7 @@ impl Machine {
         }
         task.failure = None;
         self.enter(id, TaskStage::Initialized, now);
+        self.ask_challenge(id);
         self.run_if_started(id, now);
     }
 

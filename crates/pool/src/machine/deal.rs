@@ -47,7 +47,7 @@ impl Machine {
     }
 
     fn start_task(&mut self, terms: &Terms, id: TaskId, now: u64) {
-        if let Err(cause) = terms.flow() {
+        if let Err(cause) = terms.flow(self.has_sms) {
             let stages = [TaskStage::InitializeFailed, TaskStage::Failed];
             return self.fail(id, &stages, cause, None, now);
         }
@@ -55,7 +55,8 @@ impl Machine {
             return self.time_out(id, now);
         }
         self.at(terms.contribution_deadline_ms(), Timer::Contribution(id));
-        self.enqueue(id);
+        self.ask_challenge(id);
+        self.enqueue_if_wanted(id);
     }
 
     /// Asks for those of `ids` that need it to be initialised, deal by deal, in batches.

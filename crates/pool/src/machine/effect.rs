@@ -21,6 +21,8 @@ pub enum Command {
         index: u64,
         /// The task.
         task: TaskId,
+        /// The address of its enclave's key; zero for standard tasks.
+        enclave_challenge: Address,
         /// How its result gets on chain.
         flow: Flow,
     },
@@ -89,6 +91,8 @@ pub enum Effect {
         /// The tasks' indices.
         indices: Vec<u64>,
     },
+    /// Ask the secret manager for the key of a task's enclave.
+    Challenge(TaskId),
     /// Ask the chain about tasks and answer with [`super::Event::ChainSays`].
     Check(Vec<TaskId>),
     /// Send an order.

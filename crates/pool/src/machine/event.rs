@@ -82,6 +82,20 @@ pub enum Event {
         /// What the chain said.
         reason: String,
     },
+    /// The secret manager has the key of a task's enclave.
+    Challenged {
+        /// The task.
+        task: TaskId,
+        /// The key's address.
+        challenge: Address,
+    },
+    /// The secret manager gave no key.
+    ChallengeFailed {
+        /// The task.
+        task: TaskId,
+        /// What it said, or that it did not.
+        reason: String,
+    },
     /// A worker logged in; a second time counts as a reconnection.
     WorkerOnline(Hello),
     /// A worker's connection is gone.

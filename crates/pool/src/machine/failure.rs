@@ -28,7 +28,27 @@ fn is_final(cause: Cause) -> bool {
             | DeterminismHashNotFound
             | TaskDescriptionInvalid
             | TeeNotSupported
+            | TeePreparationFailed
             | TrustNot1
+    )
+}
+
+/// The secret manager would say the same to any worker: something is missing that somebody has to
+/// push first, or pool and deal do not fit. What it could not read or store just now is no verdict.
+fn is_final_for_the_sms(cause: Cause) -> bool {
+    use Cause::*;
+    matches!(
+        cause,
+        SessionNoMatchOnchainType
+            | SessionInvalidSignature
+            | SessionEmptyTeeChallenge
+            | SessionDatasetSecretFailed
+            | SessionNoEnclaveConfig
+            | SessionInvalidEnclaveConfig
+            | SessionEmptyBeneficiaryKey
+            | SessionStorageTokensFailed
+            | SessionNoTeeFramework
+            | SessionGetTaskDescriptionFailed
     )
 }
 
@@ -37,7 +57,11 @@ fn asks_the_chain(cause: Cause) -> bool {
     use Cause::*;
     matches!(
         cause,
-        TaskNotActive | TaskAlreadyContributed | ContributionAlreadySet | ConsensusReached
+        TaskNotActive
+            | TaskAlreadyContributed
+            | ContributionAlreadySet
+            | ConsensusReached
+            | SessionTaskNotActive
     )
 }
 
@@ -56,7 +80,7 @@ impl Machine {
         self.push_step(id, worker, status, Some(failure.clone()), now);
         self.order(worker, Command::Abort { task: id, cause });
         self.release(worker, id);
-        if is_final(cause) {
+        if is_final(cause) || is_final_for_the_sms(cause) {
             let root = self.root_cause(id, worker).unwrap_or(failure);
             let stages = [TaskStage::RunningFailed, TaskStage::Failed];
             return self.fail(id, &stages, root.cause, root.message, now);

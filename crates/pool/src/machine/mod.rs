@@ -9,6 +9,7 @@
 
 mod assign;
 mod chain;
+mod challenge;
 mod deal;
 pub mod effect;
 pub mod event;
@@ -23,6 +24,8 @@ pub mod worker;
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tee_tests;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +65,13 @@ pub const RETRY_SAME_WORKER_MS: u64 = 5_000;
 pub const INITIALIZE_RETRY_MS: u64 = 1_000;
 /// Longest wait between two attempts to initialise.
 pub const INITIALIZE_RETRY_MS_MAX: u64 = 30_000;
+/// First wait before the secret manager is asked again; doubles each time.
+pub const CHALLENGE_RETRY_MS: u64 = 1_000;
+/// Longest wait between two questions to the secret manager.
+pub const CHALLENGE_RETRY_MS_MAX: u64 = 30_000;
+/// Questions to the secret manager before a task is given up, a minute and a half after the first:
+/// longer than a restart of it takes.
+pub const CHALLENGE_TRIES_MAX: u32 = 8;
 /// How long the chain's own event may take after a worker says it is done, before it is asked.
 pub const CHECK_MS: u64 = 1_500;
 /// How long a worker's word is believed when the chain does not confirm it.
@@ -84,6 +94,8 @@ pub struct Machine {
     timers: BTreeSet<(u64, Timer)>,
     next_order: u64,
     next_place: u64,
+    /// The pool has a secret manager.
+    has_sms: bool,
     effects: Vec<Effect>,
 }
 
@@ -101,6 +113,14 @@ impl Machine {
         machine
     }
 
+    /// The same for a pool with a secret manager or without: without one it serves no confidential
+    /// tasks.
+    #[must_use]
+    pub fn with_sms(mut self, has_sms: bool) -> Self {
+        self.has_sms = has_sms;
+        self
+    }
+
     fn restore_task(&mut self, task: Task, now: u64) {
         let id = task.id;
         let deadline = task.terms.contribution_deadline_ms();
@@ -111,6 +131,7 @@ impl Machine {
             self.at(now + RESTART_GRACE_MS, Timer::Lost(worker));
         }
         let (is_final, wants) = (task.is_final(), task.wants_workers());
+        let lacks_challenge = task.lacks_challenge();
         self.tasks.insert(id, task);
         if is_final {
             self.at(deadline.max(now) + FINAL_KEPT_MS, Timer::Evict(id));
@@ -118,6 +139,9 @@ impl Machine {
         }
         self.at(deadline, Timer::Contribution(id));
         self.at(now + CHECK_MS, Timer::Check(id));
+        if lacks_challenge {
+            self.at(now, Timer::Challenge(id));
+        }
         if wants {
             self.enqueue(id);
         }
@@ -142,6 +166,8 @@ impl Machine {
                 indices,
                 reason,
             } => self.initialize_failed(deal, &indices, &reason, now),
+            Event::Challenged { task, challenge } => self.challenged(task, challenge),
+            Event::ChallengeFailed { task, reason } => self.challenge_failed(task, &reason, now),
             Event::WorkerOnline(hello) => self.worker_online(hello, now),
             Event::WorkerOffline(address) => self.worker_offline(address, now),
             Event::OrderAcknowledged { worker, id } => self.order_acknowledged(worker, id),

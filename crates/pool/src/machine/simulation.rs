@@ -7,7 +7,7 @@ use std::{
 };
 
 use protocol::{
-    Address, Cause, DealId, TaskId,
+    Address, Cause, DealId, Tag, TaskId,
     deal::TaskStatus,
     message::{Busy, Report},
     status::{
@@ -41,6 +41,20 @@ enum Wire {
     Stored(Address, u64, u64),
 }
 
+/// Every other deal is confidential.
+fn tag(deal: u8) -> Tag {
+    if deal % 2 == 0 {
+        Tag::TEE_TDX
+    } else {
+        Tag::NONE
+    }
+}
+
+/// The enclave key of a task: the same whenever it is asked for.
+fn challenge(task: TaskId) -> Address {
+    Address::from_slice(&task.0[..20])
+}
+
 #[derive(Default)]
 struct SimWorker {
     link: Option<u64>,
@@ -72,7 +86,7 @@ impl World {
         Self {
             rng: StdRng::seed_from_u64(seed),
             now: START * 1000,
-            machine: Machine::restore(Vec::new(), START * 1000),
+            machine: Machine::restore(Vec::new(), START * 1000).with_sms(true),
             saved: BTreeMap::new(),
             saved_deals: BTreeSet::new(),
             chain: BTreeMap::new(),
@@ -132,7 +146,9 @@ impl World {
                 let link = self.workers[&worker].link.unwrap_or_default();
                 self.wires.push(Wire::Stored(worker, link, seq));
             }
-            Effect::Initialize { .. } | Effect::Check(_) => self.jobs.push_back(effect),
+            Effect::Initialize { .. } | Effect::Check(_) | Effect::Challenge(_) => {
+                self.jobs.push_back(effect)
+            }
             _ => {}
         }
     }
@@ -169,6 +185,7 @@ impl World {
             deal: DealId::repeat(number),
             size: self.rng.gen_range(1..5),
             trust: 1,
+            tag: tag(number),
             timeref: TIMEREF,
             contribution_deadline: start + 7 * TIMEREF,
             final_deadline: start + 10 * TIMEREF,
@@ -211,6 +228,14 @@ impl World {
                 }
             }
             Some(Effect::Check(ids)) => self.answer(&ids),
+            Some(Effect::Challenge(task)) if fails => {
+                let reason = "the secret manager is away".into();
+                self.step(Event::ChallengeFailed { task, reason });
+            }
+            Some(Effect::Challenge(task)) => {
+                let challenge = challenge(task);
+                self.step(Event::Challenged { task, challenge });
+            }
             _ => {}
         }
     }
@@ -264,7 +289,19 @@ impl World {
         }
         let worker = self.worker(address);
         match command {
-            Command::Run { task, .. } => {
+            Command::Run {
+                task,
+                deal,
+                enclave_challenge,
+                ..
+            } => {
+                let is_tee = tag(deal.0[0]).is_tee();
+                let expected = if is_tee {
+                    challenge(task)
+                } else {
+                    Address::ZERO
+                };
+                assert_eq!(enclave_challenge, expected, "{task}");
                 worker.running.entry(task).or_insert(0);
             }
             Command::Complete { task } | Command::Abort { task, .. } => {
@@ -410,7 +447,7 @@ impl World {
         });
         let tasks: Vec<Task> = tasks.collect();
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
-        self.machine = Machine::restore(tasks, self.now);
+        self.machine = Machine::restore(tasks, self.now).with_sms(true);
         self.answer(&ids);
     }
 
@@ -480,8 +517,9 @@ impl World {
             );
             let cause = task.failure.as_ref().map(|f| f.cause);
             let app = cause == Some(Cause::AppComputeFailed);
+            let keyless = cause == Some(Cause::UnknownSms) && task.enclave_challenge.is_none();
             assert!(
-                is_completed || app || task.failures >= 3 || task.losses > 10,
+                is_completed || app || keyless || task.failures >= 3 || task.losses > 10,
                 "{task:#?}"
             );
         }

@@ -56,6 +56,10 @@ pub struct Task {
     pub initialized_block: Option<u64>,
     /// Who contributed, as the chain says.
     pub contributor: Option<Address>,
+    /// The address of its enclave's key, once the secret manager has made it; standard tasks have
+    /// none.
+    #[serde(default)]
+    pub enclave_challenge: Option<Address>,
     /// Attempts that failed for the worker's or the chain's reasons.
     pub failures: u32,
     /// Attempts whose worker vanished.
@@ -71,6 +75,12 @@ pub struct Task {
     /// Transactions that did not initialise it.
     #[serde(skip)]
     pub(super) initialize_failures: u32,
+    /// The secret manager is being asked.
+    #[serde(skip)]
+    pub(super) is_challenging: bool,
+    /// Questions to the secret manager without an answer.
+    #[serde(skip)]
+    pub(super) challenge_failures: u32,
 }
 
 impl Task {
@@ -87,12 +97,15 @@ impl Task {
             is_initialized: false,
             initialized_block: None,
             contributor: None,
+            enclave_challenge: None,
             failures: 0,
             losses: 0,
             revision: 0,
             place: None,
             is_initializing: false,
             initialize_failures: 0,
+            is_challenging: false,
+            challenge_failures: 0,
         }
     }
 
@@ -126,10 +139,15 @@ impl Task {
         active.map(|r| r.worker)
     }
 
+    /// A confidential task without the key of its enclave: no worker can be authorised for it.
+    pub fn lacks_challenge(&self) -> bool {
+        self.terms.tag.is_tee() && self.enclave_challenge.is_none()
+    }
+
     /// Workers it wants besides those it has. One is enough for trust 1; how many a higher trust
     /// takes is decided here.
     pub fn wants_workers(&self) -> bool {
         let is_served = |r: &Replicate| r.is_active() || r.is_done();
-        !self.is_final() && !self.replicates.iter().any(is_served)
+        !self.is_final() && !self.lacks_challenge() && !self.replicates.iter().any(is_served)
     }
 }

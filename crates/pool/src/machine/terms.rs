@@ -63,11 +63,13 @@ impl Terms {
     }
 
     /// How the result gets on chain; consensus among several workers has its place here.
+    /// `has_sms` says whether the pool has a secret manager: confidential tasks need one, and TDX
+    /// is the only framework there is.
     ///
     /// # Errors
     /// Why this pool does not serve the deal at all.
-    pub fn flow(&self) -> Result<Flow, Cause> {
-        if self.tag.is_tee() {
+    pub fn flow(&self, has_sms: bool) -> Result<Flow, Cause> {
+        if self.tag.is_tee() && !(has_sms && self.tag.is_tdx()) {
             return Err(Cause::TeeNotSupported);
         }
         if self.trust > 1 {

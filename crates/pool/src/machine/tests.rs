@@ -17,12 +17,12 @@ use super::{
     RETRY_SAME_WORKER_MS, Task, Terms, UNCONFIRMED_MS_MAX, WORKER_GRACE_MS,
 };
 
-const START: u64 = 1_000_000;
-const NOW: u64 = START * 1000;
-const ALICE: Address = Address::repeat_byte(0xa);
-const BOB: Address = Address::repeat_byte(0xb);
+pub(super) const START: u64 = 1_000_000;
+pub(super) const NOW: u64 = START * 1000;
+pub(super) const ALICE: Address = Address::repeat_byte(0xa);
+pub(super) const BOB: Address = Address::repeat_byte(0xb);
 
-fn terms(size: u64) -> Terms {
+pub(super) fn terms(size: u64) -> Terms {
     Terms {
         deal: DealId::repeat(1),
         size,
@@ -35,35 +35,35 @@ fn terms(size: u64) -> Terms {
 }
 
 /// A machine, its time, and everything it wanted so far.
-struct Pool {
-    machine: Machine,
-    now: u64,
+pub(super) struct Pool {
+    pub(super) machine: Machine,
+    pub(super) now: u64,
     effects: Vec<Effect>,
 }
 
 impl Pool {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            machine: Machine::restore(Vec::new(), NOW),
+            machine: Machine::restore(Vec::new(), NOW).with_sms(true),
             now: NOW,
             effects: Vec::new(),
         }
     }
 
-    fn with_deal(terms: Terms) -> Self {
+    pub(super) fn with_deal(terms: Terms) -> Self {
         let mut pool = Self::new();
         pool.step(deal(terms));
         pool
     }
 
     /// One task, one worker at it that has understood, initialised.
-    fn running() -> (Self, TaskId) {
+    pub(super) fn running() -> (Self, TaskId) {
         let (mut pool, id) = Self::started();
         pool.acknowledge_all(ALICE);
         (pool, id)
     }
 
-    fn acknowledge_all(&mut self, worker: Address) {
+    pub(super) fn acknowledge_all(&mut self, worker: Address) {
         let id = |e: &Effect| match e {
             Effect::Send { worker: w, id, .. } if *w == worker => Some(*id),
             _ => None,
@@ -75,7 +75,7 @@ impl Pool {
     }
 
     /// The same with the order not acknowledged yet.
-    fn started() -> (Self, TaskId) {
+    pub(super) fn started() -> (Self, TaskId) {
         let mut pool = Self::with_deal(terms(1));
         pool.online(ALICE, 1, &[]);
         let id = id(0);
@@ -84,13 +84,13 @@ impl Pool {
         (pool, id)
     }
 
-    fn step(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn step(&mut self, event: Event) -> Vec<Effect> {
         let effects = self.machine.step(event, self.now);
         self.effects.extend(effects.clone());
         effects
     }
 
-    fn online(&mut self, address: Address, slots: u32, busy: &[TaskId]) -> Vec<Effect> {
+    pub(super) fn online(&mut self, address: Address, slots: u32, busy: &[TaskId]) -> Vec<Effect> {
         let busy = busy.iter().map(|task| Busy {
             task: *task,
             status: Computing,
@@ -104,7 +104,7 @@ impl Pool {
         }))
     }
 
-    fn report(
+    pub(super) fn report(
         &mut self,
         worker: Address,
         task: TaskId,
@@ -122,46 +122,46 @@ impl Pool {
         })
     }
 
-    fn chain_says(&mut self, task: TaskId, status: TaskStatus) -> Vec<Effect> {
+    pub(super) fn chain_says(&mut self, task: TaskId, status: TaskStatus) -> Vec<Effect> {
         self.step(Event::ChainSays(vec![OnChain::new(task, status)]))
     }
 
-    fn pass(&mut self, ms: u64) -> Vec<Effect> {
+    pub(super) fn pass(&mut self, ms: u64) -> Vec<Effect> {
         self.now += ms;
         self.step(Event::Tick)
     }
 
-    fn task(&self, id: TaskId) -> &Task {
+    pub(super) fn task(&self, id: TaskId) -> &Task {
         self.machine.task(id).unwrap()
     }
 
-    fn stages(&self, id: TaskId) -> Vec<TaskStage> {
+    pub(super) fn stages(&self, id: TaskId) -> Vec<TaskStage> {
         self.task(id).stages.iter().map(|s| s.stage).collect()
     }
 
-    fn cause(&self, id: TaskId) -> Option<Cause> {
+    pub(super) fn cause(&self, id: TaskId) -> Option<Cause> {
         self.task(id).failure.as_ref().map(|f| f.cause)
     }
 
-    fn statuses(&self, id: TaskId, worker: Address) -> Vec<ReplicateStatus> {
+    pub(super) fn statuses(&self, id: TaskId, worker: Address) -> Vec<ReplicateStatus> {
         let replicate = self.task(id).replicate(worker).unwrap();
         replicate.updates.iter().map(|u| u.status).collect()
     }
 }
 
-fn deal(terms: Terms) -> Event {
+pub(super) fn deal(terms: Terms) -> Event {
     Event::DealSeen {
         terms: Arc::new(terms),
         chain: Vec::new(),
     }
 }
 
-fn id(index: u64) -> TaskId {
+pub(super) fn id(index: u64) -> TaskId {
     DealId::repeat(1).task(index)
 }
 
 /// Who is told to run what.
-fn runs(effects: &[Effect]) -> Vec<(Address, u64)> {
+pub(super) fn runs(effects: &[Effect]) -> Vec<(Address, u64)> {
     let run = |e: &Effect| match e {
         Effect::Send {
             worker,
@@ -173,7 +173,7 @@ fn runs(effects: &[Effect]) -> Vec<(Address, u64)> {
     effects.iter().filter_map(run).collect()
 }
 
-fn sends(effects: &[Effect], wanted: &Command) -> bool {
+pub(super) fn sends(effects: &[Effect], wanted: &Command) -> bool {
     let is = |e: &Effect| matches!(e, Effect::Send { command, .. } if command == wanted);
     effects.iter().any(is)
 }
@@ -240,7 +240,7 @@ fn a_bag_is_initialised_in_batches_and_fills_the_slots() {
 #[test]
 fn deals_that_the_pool_cannot_serve_fail_with_the_reason() {
     let tee = Terms {
-        tag: Tag::TEE_TDX,
+        tag: Tag::parse("tee,scone").unwrap(),
         ..terms(1)
     };
     let trust = Terms {

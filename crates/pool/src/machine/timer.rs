@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Assign,
     /// A task is not initialised yet.
     Initialize(TaskId),
+    /// A confidential task may lack its enclave's key.
+    Challenge(TaskId),
     /// A worker says it is done, the chain has not said so.
     Check(TaskId),
     /// A final task may leave memory.
@@ -40,6 +42,7 @@ impl Machine {
                 Timer::Remind(worker) => self.remind(worker, now),
                 Timer::Assign => {}
                 Timer::Initialize(task) => to_check.extend(self.open_and_unset(task)),
+                Timer::Challenge(task) => self.ask_challenge(task),
                 Timer::Check(task) => to_check.extend(self.unconfirmed(task, now)),
                 Timer::Evict(task) => self.evict(task),
             }

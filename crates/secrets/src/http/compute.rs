@@ -38,7 +38,7 @@ pub(super) async fn push_app(
     let app = address(&app)?;
     let submission = Submission::of(request).await?;
     let signer = submission.signer(|value| sms::app(app, value))?;
-    if shared.owners.owner_of(app).await? != Some(signer) {
+    if shared.ledger.owner_of(app).await? != Some(signer) {
         return Err(Refusal::Unauthorized.into());
     }
     let value = submission.fitting(StatusCode::PAYLOAD_TOO_LARGE)?;

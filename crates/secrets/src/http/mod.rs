@@ -6,20 +6,26 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::{get, head},
+    routing::{any, get, head, post},
 };
 
 use crate::{Slot, Value, service::Shared};
 
 mod compute;
+#[cfg(test)]
+mod fuzz;
 mod refusal;
 mod submission;
+mod tee;
+#[cfg(test)]
+mod tee_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 mod web;
 
-use refusal::Refusal;
+use refusal::{Refusal, Told};
 
 /// Bytes of a body that are read at all: a value that is too long is told so by its own rule, after
 /// the signature was checked; far beyond that nothing is read.
@@ -41,17 +47,34 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/apps/{app}/secrets", app)
         .route("/apps/{app}/secrets/{index}", indexed)
         .route("/requesters/{requester}/secrets/{name}", requester)
-        .route("/tee/framework", get(framework))
+        .route("/tee/framework", get(tee::framework))
+        .route("/tee/challenges/{task}", post(tee::challenge))
+        .route("/tee/sessions", post(tee::session))
+        .route("/attest/v1/sessions/{id}", any(tee::release))
+        .route("/attest/v1/sessions/{id}/{step}", any(tee::release))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }
 
-/// `GET /tee/framework`: the framework as a JSON string, or 404 when there is none.
-async fn framework(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.framework {
-        Some(framework) => Json(framework).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
+/// What an operator asks (spec/secrets-tee.md §1.6).
+pub(crate) fn operator_router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/version", get(async || env!("CARGO_PKG_VERSION")))
+        .route("/metrics", get(metrics))
+        .route("/actuator/health", get(health))
+        .with_state(shared)
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Json<serde_json::Value>, Told> {
+    Ok(Json(shared.vault.metrics().await.map_err(Refusal::from)?))
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_json::Value>) {
+    let (status, word) = match shared.vault.metrics().await {
+        Ok(_) => (StatusCode::OK, "UP"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
+    };
+    (status, Json(serde_json::json!({ "status": word })))
 }
 
 async fn present(shared: &Shared, slot: &Slot) -> Result<StatusCode, Refusal> {

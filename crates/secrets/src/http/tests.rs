@@ -1,107 +1,14 @@
-use alloy::signers::{SignerSync, local::PrivateKeySigner};
-use async_trait::async_trait;
-use axum::{
-    body::{Body, to_bytes},
-    http::{Request, StatusCode},
-};
+use alloy::signers::local::PrivateKeySigner;
+use axum::http::StatusCode;
 use protocol::{Address, B256, sms};
-use serde_json::{Value as Json, json};
-use tower::ServiceExt;
+use serde_json::json;
 
-use crate::{Config, Framework, Owners, SECRET_BYTES_MAX, Service, Slot, Unavailable};
+use crate::{
+    Framework, SECRET_BYTES_MAX, Slot, Unavailable,
+    testing::{Scene, Script},
+};
 
 const TEXT: &str = "foo";
-
-/// One wallet owns everything, or the chain is away.
-struct Owner(Result<Option<Address>, Unavailable>);
-
-#[async_trait]
-impl Owners for Owner {
-    async fn owner_of(&self, _: Address) -> Result<Option<Address>, Unavailable> {
-        self.0.clone()
-    }
-}
-
-struct Scene {
-    service: Service,
-    wallet: PrivateKeySigner,
-    _directory: tempfile::TempDir,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let wallet = PrivateKeySigner::random();
-        let owner = Ok(Some(wallet.address()));
-        Self::with(wallet, owner, None).await
-    }
-
-    async fn with(
-        wallet: PrivateKeySigner,
-        owner: Result<Option<Address>, Unavailable>,
-        framework: Option<Framework>,
-    ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut config = Config::new(directory.path());
-        config.framework = framework;
-        let service = Service::open(config, std::sync::Arc::new(Owner(owner))).await;
-        Self {
-            service: service.unwrap(),
-            wallet,
-            _directory: directory,
-        }
-    }
-
-    async fn call(&self, method: &str, uri: &str, sign: Option<&str>, body: &str) -> Answer {
-        let mut request = Request::builder().method(method).uri(uri);
-        if let Some(sign) = sign {
-            request = request.header("authorization", sign);
-        }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        let response = self.service.router().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        Answer { status, text }
-    }
-
-    async fn head(&self, uri: &str) -> StatusCode {
-        self.call("HEAD", uri, None, "").await.status
-    }
-
-    fn sign(&self, digest: B256) -> String {
-        let signature = self.wallet.sign_message_sync(digest.as_slice()).unwrap();
-        signature.to_string()
-    }
-
-    async fn push(&self, method: &str, uri: &str, digest: B256, value: &str) -> Answer {
-        let sign = self.sign(digest);
-        self.call(method, uri, Some(&sign), value).await
-    }
-
-    fn web2(&self, name: &str) -> String {
-        let owner = self.wallet.address();
-        format!("/secrets/web2?ownerAddress={owner}&secretName={name}")
-    }
-
-    fn requester(&self, name: &str) -> String {
-        format!("/requesters/{}/secrets/{name}", self.wallet.address())
-    }
-
-    fn named(&self, name: &str, value: &str) -> B256 {
-        sms::named(self.wallet.address(), name, value)
-    }
-}
-
-struct Answer {
-    status: StatusCode,
-    text: String,
-}
-
-impl Answer {
-    fn error(&self) -> Json {
-        serde_json::from_str::<Json>(&self.text).unwrap()["error"].clone()
-    }
-}
 
 /// spec/client.md Appendix A: made by the SDK with the key of 0xf39F…2266.
 mod golden {
@@ -117,8 +24,8 @@ mod golden {
 
     #[tokio::test]
     async fn the_sdks_signatures_are_accepted_once() {
-        let owner = Ok(Some(OWNER.parse().unwrap()));
-        let scene = Scene::with(PrivateKeySigner::random(), owner, None).await;
+        let owner = Some(OWNER.parse().unwrap());
+        let scene = Scene::with(PrivateKeySigner::random(), Script::owned(owner), None).await;
         let requester = format!("/requesters/{OWNER}/secrets/s1");
         for (uri, sign) in [
             (
@@ -172,7 +79,7 @@ mod web3 {
     async fn only_the_owner_may_push() {
         let stranger = PrivateKeySigner::random();
         for owner in [Some(Address::repeat_byte(1)), None] {
-            let scene = Scene::with(stranger.clone(), Ok(owner), None).await;
+            let scene = Scene::with(stranger.clone(), Script::owned(owner), None).await;
             let digest = sms::dataset(DATASET, TEXT);
             let answer = scene.push("POST", &uri(), digest, TEXT).await;
             assert_eq!(
@@ -185,7 +92,7 @@ mod web3 {
 
     #[tokio::test]
     async fn a_chain_that_is_away_is_not_the_owners_fault() {
-        let away = Err(Unavailable("no route".into()));
+        let away = Script::away(Unavailable("no route".into()));
         let scene = Scene::with(PrivateKeySigner::random(), away, None).await;
         let digest = sms::dataset(DATASET, TEXT);
         let answer = scene.push("POST", &uri(), digest, TEXT).await;
@@ -346,7 +253,7 @@ mod app {
 
     #[tokio::test]
     async fn only_the_owner_may_push() {
-        let owner = Ok(Some(Address::repeat_byte(1)));
+        let owner = Script::owned(Some(Address::repeat_byte(1)));
         let scene = Scene::with(PrivateKeySigner::random(), owner, None).await;
         let uri = format!("/apps/{APP}/secrets");
         let answer = scene.push("POST", &uri, sms::app(APP, TEXT), TEXT).await;
@@ -367,7 +274,7 @@ mod tee {
             404
         );
         let wallet = PrivateKeySigner::random();
-        let scene = Scene::with(wallet, Ok(None), Some(Framework::Tdx)).await;
+        let scene = Scene::with(wallet, Script::owned(None), Some(Framework::Tdx)).await;
         let answer = scene.call("GET", "/tee/framework", None, "").await;
         assert_eq!(
             (answer.status, answer.text.as_str()),

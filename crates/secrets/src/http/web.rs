@@ -54,7 +54,7 @@ pub(super) async fn push_web3(
     let dataset = query.secret_address;
     let submission = Submission::of(request).await?;
     let signer = submission.signer(|value| sms::dataset(dataset, value))?;
-    if shared.owners.owner_of(dataset).await? != Some(signer) {
+    if shared.ledger.owner_of(dataset).await? != Some(signer) {
         return Err(Refusal::Unauthorized.into());
     }
     let value = submission.fitting(StatusCode::PAYLOAD_TOO_LARGE)?;

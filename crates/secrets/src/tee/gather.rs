@@ -1,0 +1,119 @@
+//! What a session is made of: the task's description from the chain, its secrets from the vault.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    Address, Cause,
+    deal::{Deal, Task},
+    params::DealParams,
+    sms,
+};
+
+use super::session::{Description, Secrets};
+use crate::{Error, Ledger, Slot, Unavailable, Value, vault::Vault};
+
+/// Reads what the chain says about a task.
+///
+/// # Errors
+/// [`Cause::SessionGetTaskDescriptionFailed`] when app or dataset cannot be read, and for bulk
+/// processing, which this service does not serve: half a bulk would look like a result.
+pub(crate) async fn describe(
+    ledger: &dyn Ledger,
+    task: &Task,
+    deal: Deal,
+) -> Result<Description, Cause> {
+    let failed = Cause::SessionGetTaskDescriptionFailed;
+    let unread = |error: Unavailable| {
+        tracing::warn!(%error, "a task cannot be described");
+        failed
+    };
+    let params = DealParams::from_chain(&deal.params);
+    if params.bulk_cid.is_some() {
+        return Err(failed);
+    }
+    let app = ledger.app(deal.app.pointer).await.map_err(unread)?;
+    let dataset = if deal.dataset.pointer.is_zero() {
+        None
+    } else {
+        let dataset = ledger.dataset(deal.dataset.pointer).await;
+        Some(dataset.map_err(unread)?.ok_or(failed)?)
+    };
+    Ok(Description {
+        task: task.id,
+        index: task.index,
+        app: app.ok_or(failed)?,
+        dataset: dataset.filter(|dataset| !dataset.multiaddr.is_empty()),
+        deal,
+        params,
+    })
+}
+
+impl Vault {
+    /// Everything that was pushed for a task which `worker` is to run.
+    pub(crate) async fn secrets_for(
+        &self,
+        task: &Description,
+        worker: Address,
+    ) -> Result<Secrets, Error> {
+        let deal = &task.deal;
+        let (mut dataset_key, mut result_key) = (None, None);
+        if task.dataset.is_some() {
+            dataset_key = self.get(&Slot::dataset(deal.dataset.pointer)).await?;
+        }
+        if task.params.iexec_result_encryption == Some(true) {
+            result_key = self.web2(deal.beneficiary, sms::RESULT_KEY).await?;
+        }
+        Ok(Secrets {
+            dataset_key,
+            app: self.get(&Slot::app(deal.app.pointer)).await?,
+            requester: self.requester_secrets(task).await?,
+            result_key,
+            storage_token: self.storage_token(task, worker).await?,
+            storage_url: self.web2(deal.workerpool.owner, sms::STORE_URL).await?,
+        })
+    }
+
+    /// Those that the deal names by a positive number. One that nobody pushed is left out, as
+    /// upstream: the app finds it absent. The log says so.
+    async fn requester_secrets(
+        &self,
+        task: &Description,
+    ) -> Result<BTreeMap<String, Value>, Error> {
+        let mut found = BTreeMap::new();
+        for (number, name) in task.params.iexec_secrets.iter().flatten() {
+            let is_number = number.parse::<i32>().is_ok_and(|number| number > 0);
+            let Some(slot) = Slot::requester(task.deal.requester, name).filter(|_| is_number)
+            else {
+                continue;
+            };
+            match self.get(&slot).await? {
+                Some(secret) => drop(found.insert(number.clone(), secret)),
+                None => tracing::warn!(task = %task.task, number, "a requester secret is missing"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Dropbox takes the requester's token; our store the worker's, else the requester's.
+    async fn storage_token(
+        &self,
+        task: &Description,
+        worker: Address,
+    ) -> Result<Option<Value>, Error> {
+        let requester = task.deal.requester;
+        if task.params.iexec_result_storage_provider.as_deref() == Some("dropbox") {
+            return self.web2(requester, sms::DROPBOX_TOKEN).await;
+        }
+        match self.web2(worker, sms::STORE_TOKEN).await? {
+            Some(token) => Ok(Some(token)),
+            None => self.web2(requester, sms::STORE_TOKEN).await,
+        }
+    }
+
+    async fn web2(&self, owner: Address, name: &str) -> Result<Option<Value>, Error> {
+        match Slot::web2(owner, name) {
+            Some(slot) => self.get(&slot).await,
+            None => Ok(None),
+        }
+    }
+}

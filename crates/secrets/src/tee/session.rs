@@ -1,0 +1,266 @@
+//! What a confidential task's enclave is to be given, stage by stage (spec/secrets-tee.md §1.5):
+//! a pure function of the deal and the secrets. The stages' variables are the official ones.
+
+use std::collections::BTreeMap;
+
+use chain::{AppInfo, DatasetInfo};
+use protocol::{
+    Address, Cause, TaskId,
+    deal::Deal,
+    digest,
+    environment::{IN, Inputs},
+    multiaddr,
+    params::DealParams,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Value;
+
+/// Version of the form of a session for TDX.
+const VERSION: &str = "0.1.0";
+const PRE_COMPUTE: &str = "pre-compute";
+const APP: &str = "app";
+const POST_COMPUTE: &str = "post-compute";
+
+/// An image of the service's own stages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// Where it is, e.g. `registry.example/pre-compute:1`.
+    pub image: String,
+    /// What it has to be.
+    pub fingerprint: String,
+}
+
+/// The stages around the app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// Fetches and decrypts.
+    #[serde(default)]
+    pub pre_compute: Image,
+    /// Encrypts, uploads and signs.
+    #[serde(default)]
+    pub post_compute: Image,
+}
+
+/// What the chain says about a task.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) task: TaskId,
+    pub(crate) index: u64,
+    pub(crate) deal: Deal,
+    pub(crate) app: AppInfo,
+    /// None when the deal has none, or one without a file.
+    pub(crate) dataset: Option<DatasetInfo>,
+    pub(crate) params: DealParams,
+}
+
+impl Description {
+    fn needs_pre_compute(&self) -> bool {
+        self.dataset.is_some() || !self.params.input_files().is_empty()
+    }
+}
+
+/// What the vault holds for a task; what nobody pushed is absent.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    pub(crate) dataset_key: Option<Value>,
+    pub(crate) app: Option<Value>,
+    /// By the number under which the app gets it, as written in the deal.
+    pub(crate) requester: BTreeMap<String, Value>,
+    pub(crate) result_key: Option<Value>,
+    pub(crate) storage_token: Option<Value>,
+    pub(crate) storage_url: Option<Value>,
+}
+
+/// Who gets the session, and the key its enclave signs with.
+#[derive(Debug)]
+pub(crate) struct Recipient<'a> {
+    pub(crate) worker: Address,
+    pub(crate) key: &'a Value,
+}
+
+/// A session as the official session store takes it. It is secret as a whole: no `Debug`.
+#[derive(PartialEq, Eq, Serialize)]
+pub(crate) struct Session {
+    name: String,
+    version: &'static str,
+    services: Vec<Stage>,
+}
+
+#[derive(PartialEq, Eq, Serialize)]
+struct Stage {
+    name: &'static str,
+    image_name: String,
+    fingerprint: String,
+    environment: BTreeMap<String, String>,
+}
+
+impl Session {
+    /// The text to seal.
+    pub(crate) fn to_value(&self) -> Result<Value, Cause> {
+        let text = serde_json::to_string(self);
+        text.map(Value::new)
+            .map_err(|_| Cause::SessionGenerationFailed)
+    }
+}
+
+type Variables = Vec<(String, String)>;
+
+/// The session `id` of a task for `recipient`.
+///
+/// # Errors
+/// Which secret is missing.
+pub(crate) fn build(
+    id: String,
+    task: &Description,
+    secrets: &Secrets,
+    recipient: &Recipient<'_>,
+    pipeline: &Pipeline,
+) -> Result<Session, Cause> {
+    let own = |name, image: &Image, variables: Variables| Stage {
+        name,
+        image_name: image.image.clone(),
+        fingerprint: image.fingerprint.clone(),
+        environment: signing(task, recipient)
+            .into_iter()
+            .chain(variables)
+            .collect(),
+    };
+    let mut services = Vec::new();
+    if task.needs_pre_compute() {
+        let variables = pre_compute(task, secrets)?;
+        services.push(own(PRE_COMPUTE, &pipeline.pre_compute, variables));
+    }
+    services.push(Stage {
+        name: APP,
+        image_name: multiaddr::decode(&task.app.multiaddr),
+        fingerprint: format!("{:#x}", task.app.checksum),
+        environment: app(task, secrets).into_iter().collect(),
+    });
+    let variables = post_compute(task, secrets)?;
+    services.push(own(POST_COMPUTE, &pipeline.post_compute, variables));
+    Ok(Session {
+        name: id,
+        version: VERSION,
+        services,
+    })
+}
+
+fn named(name: &str, value: impl Into<String>) -> (String, String) {
+    (name.to_owned(), value.into())
+}
+
+/// Common to the service's own stages, which sign what they report. The app gets no key.
+fn signing(task: &Description, recipient: &Recipient<'_>) -> Variables {
+    vec![
+        named("IEXEC_TASK_ID", task.task.to_string()),
+        named("SIGN_WORKER_ADDRESS", recipient.worker.to_checksum(None)),
+        named("SIGN_TEE_CHALLENGE_PRIVATE_KEY", recipient.key.expose()),
+    ]
+}
+
+fn pre_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Cause> {
+    let files = task.params.input_files();
+    let mut all = vec![
+        named("IEXEC_PRE_COMPUTE_OUT", IN),
+        named("IS_DATASET_REQUIRED", task.dataset.is_some().to_string()),
+        named("IEXEC_DEAL_ID", task.deal.id.to_string()),
+        named("IEXEC_TASK_INDEX", task.index.to_string()),
+        named("IEXEC_INPUT_FILES_NUMBER", files.len().to_string()),
+    ];
+    if !files.is_empty() {
+        all.push(named("IEXEC_INPUT_FILES_FOLDER", IN));
+    }
+    for (number, url) in (1..).zip(files) {
+        all.push(named(&format!("IEXEC_INPUT_FILE_URL_{number}"), url));
+    }
+    if let Some(dataset) = &task.dataset {
+        all.extend(dataset_variables(task, dataset, secrets)?);
+    }
+    Ok(all)
+}
+
+fn dataset_variables(
+    task: &Description,
+    dataset: &DatasetInfo,
+    secrets: &Secrets,
+) -> Result<[(String, String); 4], Cause> {
+    let key = secrets.dataset_key.as_ref().map(|key| key.expose().trim());
+    let key = key.ok_or(Cause::SessionDatasetSecretFailed)?;
+    Ok([
+        named("IEXEC_DATASET_KEY", key),
+        named("IEXEC_DATASET_URL", multiaddr::decode(&dataset.multiaddr)),
+        named("IEXEC_DATASET_CHECKSUM", format!("{:#x}", dataset.checksum)),
+        named(
+            "IEXEC_DATASET_FILENAME",
+            task.deal.dataset.pointer.to_checksum(None),
+        ),
+    ])
+}
+
+fn app(task: &Description, secrets: &Secrets) -> Variables {
+    let name = |url: &String| format!("{:#x}", digest::file(url.as_bytes()));
+    let files = task.params.input_files().iter().map(name).collect();
+    let mut all = Inputs::of(&task.deal, task.index, files).variables();
+    if let Some(secret) = &secrets.app {
+        all.push(named("IEXEC_APP_DEVELOPER_SECRET", secret.expose()));
+        all.push(named("IEXEC_APP_DEVELOPER_SECRET_1", secret.expose()));
+    }
+    for (number, secret) in &secrets.requester {
+        let name = format!("IEXEC_REQUESTER_SECRET_{number}");
+        all.push(named(&name, secret.expose()));
+    }
+    all
+}
+
+const fn yes_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+fn post_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Cause> {
+    let encrypts = task.params.iexec_result_encryption == Some(true);
+    let key = match &secrets.result_key {
+        _ if !encrypts => "",
+        Some(key) => key.expose().trim(),
+        None => return Err(Cause::SessionEmptyBeneficiaryKey),
+    };
+    let mut all = vec![
+        named("RESULT_ENCRYPTION", yes_no(encrypts)),
+        named("RESULT_ENCRYPTION_PUBLIC_KEY", key),
+        named("RESULT_STORAGE_CALLBACK", yes_no(task.deal.has_callback())),
+    ];
+    all.extend(storage(task, secrets)?);
+    Ok(all)
+}
+
+/// The result of a deal with a callback goes to the chain only.
+fn storage(task: &Description, secrets: &Secrets) -> Result<[(String, String); 3], Cause> {
+    let (mut provider, mut proxy, mut token) = ("", "", "");
+    if !task.deal.has_callback() {
+        let params = &task.params;
+        let missing = Cause::SessionStorageTokensFailed;
+        let pool = || secrets.storage_url.as_ref().map(Value::expose);
+        provider = params
+            .iexec_result_storage_provider
+            .as_deref()
+            .unwrap_or("ipfs");
+        proxy = params
+            .iexec_result_storage_proxy
+            .as_deref()
+            .or_else(pool)
+            .unwrap_or_default();
+        token = secrets
+            .storage_token
+            .as_ref()
+            .ok_or(missing)?
+            .expose()
+            .trim();
+    }
+    Ok([
+        named("RESULT_STORAGE_PROVIDER", provider),
+        named("RESULT_STORAGE_PROXY", proxy),
+        named("RESULT_STORAGE_TOKEN", token),
+    ])
+}
