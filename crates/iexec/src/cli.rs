@@ -47,6 +47,12 @@ pub(crate) enum Command {
     /// Deploy, publish and run apps
     #[command(subcommand, arg_required_else_help = true)]
     App(app::Command),
+    /// Encrypt, deploy and publish datasets
+    #[command(subcommand, arg_required_else_help = true)]
+    Dataset(dataset::Command),
+    /// Deploy and publish workerpools
+    #[command(subcommand, arg_required_else_help = true)]
+    Workerpool(workerpool::Command),
     /// Show and claim deals
     #[command(subcommand, arg_required_else_help = true)]
     Deal(deal::Command),
@@ -101,6 +107,23 @@ pub(crate) struct TxArgs {
     /// Accepted for compatibility: the node's price is paid
     #[arg(long, value_name = "amount unit", num_args = 1..=2, hide = true)]
     pub(crate) gas_price: Vec<String>,
+}
+
+/// Options that version 8 had for secrets; the only framework left is TDX.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TeeArgs {
+    /// Accepted for compatibility with version 8
+    #[arg(long, value_name = "name", hide = true)]
+    tee_framework: Option<String>,
+}
+
+impl TeeArgs {
+    /// Tells that the option means nothing any more.
+    pub(crate) fn warn(&self, context: &Context) {
+        if self.tee_framework.is_some() {
+            context.note("--tee-framework is no longer used: TDX is the only framework");
+        }
+    }
 }
 
 /// Which wallet.
