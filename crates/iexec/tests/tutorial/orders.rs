@@ -226,13 +226,15 @@ impl Trade {
         let buyer = local_wallet(Role::Requester, 0).address();
         let mine = [("requesterrestrict", json!(buyer))];
         self.publish("app", &mine).await?;
+        let for_buyer = format!("--requester {buyer}");
+        let for_buyer_only = format!("{for_buyer} --requester-strict");
         for (filter, count) in [
             ("", 1),
             ("--min-volume 1000001", 0),
             ("--tag tee,tdx", 0),
             ("--requester any", 2),
-            (&format!("--requester {buyer}"), 2),
-            (&format!("--requester {buyer} --requester-strict"), 1),
+            (&*for_buyer, 2),
+            (&*for_buyer_only, 1),
         ] {
             let found = self.count(&format!("app {app} {filter}")).await?;
             ensure!(found == count, "{found} with `{filter}`, not {count}");
