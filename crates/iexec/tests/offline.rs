@@ -372,3 +372,68 @@ fn completions_are_printed() {
     let folder = Folder::new();
     assert!(folder.stdout(&["completion", "bash"]).contains("_iexec"));
 }
+
+#[test]
+fn order_templates_are_written_without_a_node() {
+    let folder = Folder::new();
+    folder.stdout(&["init", "--skip-wallet", "--raw"]);
+    folder.stdout(&["wallet", "import", KEY, "--unencrypted", "--raw"]);
+    let app = "0x6BdE1F9F0e4ec5Cc4D8fd9A6e0fb2c7E8e0a1C11".to_lowercase();
+    let deployed = json!({ "app": { "421614": app } });
+    fs::write(folder.path().join("deployed.json"), deployed.to_string()).unwrap();
+    let chain = ["--chain", "arbitrum-sepolia-testnet", "--raw"];
+    let init = |more: &[&'static str]| {
+        let words = ["order", "init"].iter().chain(more).chain(&chain);
+        let made = folder.stdout(&words.copied().collect::<Vec<_>>());
+        serde_json::from_str::<Value>(&made).unwrap()
+    };
+    let one = init(&["--app"]);
+    assert_eq!(one.as_object().unwrap().len(), 2, "{one}");
+    let made = one["apporder"]["app"].as_str().unwrap();
+    assert_eq!(made.to_lowercase(), app);
+    let all = init(&[]);
+    let keys: Vec<_> = all.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "ok",
+            "apporder",
+            "datasetorder",
+            "workerpoolorder",
+            "requestorder"
+        ]
+    );
+    assert_eq!(all["requestorder"]["requester"], ADDRESS);
+    assert_eq!(all["workerpoolorder"]["workerpool"], Value::Null);
+    let file: Value = serde_json::from_str(&folder.text("iexec.json")).unwrap();
+    assert_eq!(file["order"]["requestorder"], all["requestorder"]);
+}
+
+#[test]
+fn order_commands_say_what_they_want() {
+    let folder = Folder::new();
+    let error = |args: &[&str]| {
+        let error = folder.raw_error(args);
+        error["error"]["message"].as_str().unwrap().to_owned()
+    };
+    for command in ["publish", "unpublish", "cancel", "show"] {
+        let told = error(&["order", command, "--raw"]);
+        assert!(told.starts_with("No option specified"), "{command}: {told}");
+        let told = error(&["order", command, "--app", "0x12", "--raw"]);
+        assert!(
+            told.contains("`0x12` is not a bytes32"),
+            "{command}: {told}"
+        );
+    }
+    let told = error(&["orderbook", "app", "all", "--raw"]);
+    assert!(told.contains("`all` is not an ethereum address"), "{told}");
+    let price = [
+        "app",
+        "request-execution",
+        ADDRESS,
+        "--app-price",
+        "1.5",
+        "--raw",
+    ];
+    assert!(error(&price).contains("too many decimals"));
+}

@@ -11,6 +11,7 @@ mod image;
 mod keys;
 mod net;
 mod official;
+mod orders;
 mod person;
 mod story;
 
@@ -61,6 +62,12 @@ async fn assets_are_sold_and_change_hands() {
 async fn every_failure_ends_with_its_cause() {
     let test = "every_failure_ends_with_its_cause";
     play(test, Choice::Builtin, failure::all).await;
+}
+
+#[tokio::test]
+async fn orders_from_template_to_claim() {
+    let test = "orders_from_template_to_claim";
+    play(test, Choice::Builtin, orders::tell).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use protocol::{
 };
 use serde_json::Value;
 
-use crate::{Client, Error, order::facts, services::market};
+use crate::{Client, Error, asset::sign, order::facts, services::market};
 
 /// `apporder`, `datasetorder`, `workerpoolorder` or `requestorder`: the key of files and of
 /// `--raw`.
@@ -98,14 +98,12 @@ impl AnyOrder {
     }
 
     pub(super) fn signed(self, actor: &Actor) -> Result<Self, Error> {
-        let (wallet, domain) = (actor.wallet(), actor.hub().domain());
-        let signed = match self {
-            Self::App(order) => wallet.sign_order(order.order, domain).map(Self::App),
-            Self::Dataset(order) => wallet.sign_order(order.order, domain).map(Self::Dataset),
-            Self::Workerpool(order) => wallet.sign_order(order.order, domain).map(Self::Workerpool),
-            Self::Request(order) => wallet.sign_order(order.order, domain).map(Self::Request),
-        };
-        signed.map_err(Error::chain("sign the order"))
+        Ok(match self {
+            Self::App(order) => Self::App(sign(actor, order.order)?),
+            Self::Dataset(order) => Self::Dataset(sign(actor, order.order)?),
+            Self::Workerpool(order) => Self::Workerpool(sign(actor, order.order)?),
+            Self::Request(order) => Self::Request(sign(actor, order.order)?),
+        })
     }
 
     pub(super) async fn remaining(&self, client: &Client) -> Result<U256, Error> {
