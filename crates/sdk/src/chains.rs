@@ -119,10 +119,13 @@ pub fn resolve(
 
 fn nothing_chosen(has_file: bool) -> Error {
     let reason = if has_file {
-        "no chain chosen: chain.json has no \"default\"".to_owned()
+        format!(
+            "Missing chain parameter. Check your \"{}\" file",
+            chain_json::FILE_NAME
+        )
     } else {
         format!(
-            "no chain chosen: there is no {} here",
+            "Missing \"{}\" file, did you forget to run \"iexec init\"?",
             chain_json::FILE_NAME
         )
     };

@@ -35,7 +35,7 @@ pub(crate) fn outcome(output: &Output, before: &Files, after: &Files) -> Value {
     json!({
         "code": output.status.code(),
         "stdout": said(&output.stdout),
-        "stderr": without_hint(said(&output.stderr)),
+        "stderr": without_extras(said(&output.stderr)),
         "files": changed,
     })
 }
@@ -57,8 +57,16 @@ fn said(bytes: &[u8]) -> Value {
     text.into()
 }
 
-/// Ours says in `error.hint` what to do about it; readers of `--raw` skip keys they do not know.
-fn without_hint(mut said: Value) -> Value {
+/// Ours says in `error.hint` what to do about it, and has an `error` beside `fail`; readers of
+/// `--raw` skip keys they do not know.
+fn without_extras(mut said: Value) -> Value {
+    // a partial failure has both the official list and our error
+    if let Some(said) = said
+        .as_object_mut()
+        .filter(|said| said.contains_key("fail"))
+    {
+        said.shift_remove("error");
+    }
     if let Some(error) = said.get_mut("error").and_then(Value::as_object_mut) {
         error.shift_remove("hint");
     }

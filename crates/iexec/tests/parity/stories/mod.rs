@@ -6,6 +6,7 @@ pub(crate) mod category;
 pub(crate) mod chains;
 pub(crate) mod dataset;
 pub(crate) mod deals;
+pub(crate) mod legacy;
 pub(crate) mod orderbook;
 pub(crate) mod orders;
 pub(crate) mod secrets;
