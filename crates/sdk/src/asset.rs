@@ -92,7 +92,7 @@ pub async fn show(client: &Client, asset: Asset, address: Address) -> Result<Inf
 /// The address of the `index`-th asset of `owner`, from 0.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the owner has fewer, [`Error::Chain`].
+/// [`Error::NoSuchIndex`] when the owner has fewer, [`Error::Chain`].
 pub async fn at_index(
     client: &Client,
     asset: Asset,
@@ -100,7 +100,8 @@ pub async fn at_index(
     index: u64,
 ) -> Result<Address, Error> {
     if index >= count(client, asset, owner).await? {
-        return Err(client.not_found(asset.name(), format!("{index} of {owner}")));
+        let kind = asset.name();
+        return Err(Error::NoSuchIndex { kind, index, owner });
     }
     let address = client.hub().asset_at(asset, owner, index).await;
     address.map_err(Error::chain("read the owner's list"))

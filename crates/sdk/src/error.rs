@@ -127,6 +127,16 @@ pub enum Error {
         /// Where.
         address: Address,
     },
+    /// The owner has not so many entries.
+    #[error("{kind} not deployed")]
+    NoSuchIndex {
+        /// `app`.
+        kind: &'static str,
+        /// Which was asked for, from 0.
+        index: u64,
+        /// Whose list was asked.
+        owner: Address,
+    },
     /// There is no such entry to make an order for.
     #[error("No {kind} deployed at address {address}")]
     NotDeployed {
@@ -277,6 +287,9 @@ impl Error {
         match self {
             Self::Malformed { field, .. } => Some(format!("correct {field}")),
             Self::Protocol(protocol::Error::Amount { reason, .. }) => Some((*reason).to_owned()),
+            Self::NoSuchIndex { kind, index, owner } => {
+                Some(format!("{owner} has no {kind} with index {index}"))
+            }
             Self::NotOwner { owner, .. } => Some(format!("use the wallet of {owner}")),
             Self::UnknownKey { key, .. } => Some(format!("remove or correct {key}")),
             Self::Configuration { hint, .. } | Self::Wallet { hint, .. } => hint.clone(),

@@ -1,10 +1,13 @@
 //! Where ours differs from the official program on purpose, and why: `deviations/<story>.json`.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::world::put;
+
+/// At the end of a place: its keys are the same, but not their order.
+const ORDER: &str = " (order of keys)";
 
 /// Why. There is no other reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -15,7 +18,7 @@ pub(crate) enum Reason {
     /// A bug of the official program that is not copied (spec/client.md §7.1).
     OfficialBug,
     /// The official text is that of a library (ethers, yup, commander, Node) or of JSON.parse;
-    /// ours is a sentence.
+    /// ours is a sentence. Or the order of keys is what yup makes of it.
     LibraryText,
     /// The official program asks although nobody can answer; ours asks nothing and says which
     /// option answers.
@@ -55,8 +58,25 @@ impl Deviation {
             "{} does not deviate any more: remove it from the list",
             self.at
         );
-        put(expected, &self.at, self.ours.clone())
+        match self.at.strip_suffix(ORDER) {
+            Some(at) => reorder(expected, at, &self.ours),
+            None => put(expected, &self.at, self.ours.clone()),
+        }
     }
+}
+
+/// Puts the keys of an object into another order.
+fn reorder(expected: &mut Value, at: &str, keys: &Value) -> Result<()> {
+    let object = expected.pointer_mut(at).and_then(Value::as_object_mut);
+    let object = object.with_context(|| format!("no object at {at}"))?;
+    let mut sorted = Map::new();
+    for key in keys.as_array().into_iter().flatten() {
+        let key = key.as_str().context("a key is no text")?;
+        sorted.insert(key.to_owned(), object.remove(key).context("no such key")?);
+    }
+    ensure!(object.is_empty(), "keys are left at {at}");
+    *object = sorted;
+    Ok(())
 }
 
 /// A place where two outcomes differ.
@@ -81,13 +101,13 @@ pub(crate) fn differences(at: &str, official: &Value, ours: &Value) -> Vec<Diffe
     let added = right.keys().filter(|key| !left.contains_key(*key));
     for key in left.keys().chain(added) {
         let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-        let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+        let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
         found.extend(differences(&at, &of(left), &of(right)));
     }
     if found.is_empty() && !left.keys().eq(right.keys()) {
-        let keys = |map: &serde_json::Map<String, Value>| map.keys().cloned().collect();
+        let keys = |map: &Map<String, Value>| map.keys().cloned().collect();
         found.push(Difference {
-            at: format!("{at} (order of keys)"),
+            at: format!("{at}{ORDER}"),
             official: keys(left),
             ours: keys(right),
         });
@@ -110,6 +130,9 @@ mod tests {
         assert_eq!(places, ["/a/b~1c", "/e", "/f", "/g"]);
         let order = differences("", &json!({ "a": 1, "b": 1 }), &json!({ "b": 1, "a": 1 }));
         assert_eq!(order.len(), 1);
+        let mut sorted = json!({ "a": 1, "b": 2 });
+        reorder(&mut sorted, "", &json!(["b", "a"])).unwrap();
+        assert_eq!(sorted.to_string(), r#"{"b":2,"a":1}"#);
         assert!(differences("", &ours, &ours).is_empty());
     }
 

@@ -46,13 +46,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let client = context.client(args.chain.name()).await?;
     let balance = account::balance(&client, address).await?;
     let raw = json!({
-        "wallet": wallet,
         "balance": {
             "ether": rlc::to_unit(balance.wei, ETHER_DECIMALS),
             "RLC": rlc::to_rlc(balance.nrlc),
             "nRLC": balance.nrlc.to_string(),
             "wei": balance.wei.to_string(),
         },
+        "wallet": wallet,
     });
     let message = format!("Wallet {address} on chain {}:", client.chain().name);
     Ok(Report::new(raw.clone(), message).with_data(&without_nulls(raw)))

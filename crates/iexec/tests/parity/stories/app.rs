@@ -32,7 +32,6 @@ fn deploying() -> Vec<Row> {
         row("app deploy")
             .set(FILE, "/app/type", json!("DOCKER"))
             .set(FILE, "/app/checksum", json!("0x12")),
-        row("app deploy").set(FILE, "/app/checksum", json!(null)),
         row("app deploy")
             .set(
                 FILE,

@@ -14,7 +14,6 @@ pub(crate) fn story() -> Story {
         row("info --chain dev"),
         row("info --chain nope"),
         row("info --chain 65535"),
-        row("info --chain arbitrum-mainnet"),
         row("info extra"),
         row("info").set(file, "/default", json!("nope")),
         row("info").set(file, "/default", json!(null)),

@@ -96,11 +96,6 @@ fn signing() -> Vec<Row> {
                 "/order/requestorder/params",
                 json!({ "iexec_input_files": ["nope"] }),
             ),
-        row("order sign --request").set(
-            FILE,
-            "/order/requestorder/params",
-            json!({ "iexec_args": "x", "nope": 1, "iexec_result_storage_provider": "ipfs" }),
-        ),
         row("order sign --nope"),
     ]
 }
@@ -108,7 +103,6 @@ fn signing() -> Vec<Row> {
 fn publishing() -> Vec<Row> {
     vec![
         row("order publish"),
-        row("order publish --app"),
         row("order publish --app --force").keep("apporder", "/apporder/orderHash"),
         row("order publish --app --force"),
         row("order publish --dataset --workerpool --force"),
@@ -124,7 +118,6 @@ fn publishing() -> Vec<Row> {
         row("order unpublish --app {apporder} --force"),
         row("order unpublish --app nope --force"),
         row("order unpublish --force"),
-        row("order unpublish --workerpool"),
         row("order unpublish --workerpool --request --force"),
         row("order show --app {apporder}"),
         row("order show --app --chain nope"),
@@ -140,13 +133,20 @@ fn filling() -> Vec<Row> {
         row("order fill --skip-preflight-check --force").keep("deal", "/dealid"),
         row("deal show {deal}"),
         row("order fill --force"),
-        row("order cancel --app"),
         row("order cancel --app --force"),
         row("order cancel --app --force"),
         row("order cancel --app --workerpool --force"),
         row("order cancel --force"),
         row("order cancel --app {apporder} --force"),
         row("order publish --app --force"),
+        row("order cancel --app"),
+        row("order publish --app"),
+        row("order unpublish --workerpool"),
+        row("order sign --request").set(
+            FILE,
+            "/order/requestorder/params",
+            json!({ "iexec_args": "x", "nope": 1, "iexec_result_storage_provider": "ipfs" }),
+        ),
         row("order sign --app").write("orders.json", "{"),
         row("order publish --app --force"),
         row("order show --app").write("orders.json", "{}"),
