@@ -10,6 +10,8 @@ const HEX_DIGITS_MIN: usize = 32;
 /// A value that begins with so many zeros is a small number or a tag, not a secret of the run.
 const ZEROS_MIN: usize = 16;
 const ADDRESS_DIGITS: usize = 40;
+/// As much of a hash as people are shown.
+const SHORT_DIGITS: usize = 8;
 /// Keys whose values are moments.
 const TIMES: [&str; 6] = [
     "startTime",
@@ -91,6 +93,9 @@ impl Masks {
         }
         let hex = word.strip_prefix("0x").unwrap_or(word);
         let is_hex = hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex && hex.len() == SHORT_DIGITS && hex.len() < word.len() {
+            return "0x<short>".to_owned();
+        }
         if !is_hex || hex.len() < HEX_DIGITS_MIN || hex.starts_with(&"0".repeat(ZEROS_MIN)) {
             return word.to_owned();
         }

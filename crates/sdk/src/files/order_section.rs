@@ -98,7 +98,9 @@ pub fn template(kind: Kind, known: &Known) -> Value {
     let mut section = Map::new();
     for (field, form) in fields(kind) {
         let value = match form {
-            Who if Some(*field) == subject(kind) => json!(known.subject.map(checksum)),
+            Who if Some(*field) == subject(kind) => {
+                json!(known.subject.map_or_else(|| nobody.clone(), checksum))
+            }
             Who if matches!(*field, "requester" | "beneficiary") => json!(wallet),
             Who => json!(nobody),
             Price => json!("0"),
@@ -111,9 +113,6 @@ pub fn template(kind: Kind, known: &Known) -> Value {
             }),
         };
         section.insert((*field).to_owned(), value);
-    }
-    if kind == Kind::Request {
-        section.insert("app".to_owned(), Value::Null);
     }
     Value::Object(section)
 }
