@@ -12,6 +12,11 @@ const ZEROS_MIN: usize = 16;
 const ADDRESS_DIGITS: usize = 40;
 /// As much of a hash as people are shown.
 const SHORT_DIGITS: usize = 8;
+/// What is followed by a moment at the end of a message, and what that is replaced by.
+const LAST_WORDS: [(&str, &str); 2] = [
+    ("before reaching the final time: ", "<date>"),
+    ("before its final deadline, in ", "<seconds>"),
+];
 /// Keys whose values are moments.
 const TIMES: [&str; 6] = [
     "startTime",
@@ -79,6 +84,11 @@ impl Masks {
         let mut text = text.to_owned();
         for (found, name) in &self.texts {
             text = text.replace(found, name);
+        }
+        for (said, hidden) in LAST_WORDS {
+            if let Some((before, _)) = text.split_once(said) {
+                return format!("{before}{said}{hidden}");
+            }
         }
         if let Some(secret) = secret(&text) {
             return secret;

@@ -95,7 +95,7 @@ impl ChainFile {
     pub fn template(default: &str) -> String {
         crate::files::pretty(&json!({
             "default": default,
-            "chains": { "arbitrum-sepolia-testnet": {}, "arbitrum-mainnet": {}, "local": {} },
+            "chains": { "arbitrum-mainnet": {}, "arbitrum-sepolia-testnet": {}, "local": {} },
         }))
     }
 
