@@ -2,9 +2,12 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{
-    account, app, chain, completion, deal, demo, down, info, init, order, orderbook, storage, task,
-    up, wallet,
+use crate::{
+    commands::{
+        account, app, chain, completion, dataset, deal, demo, down, info, init, order, orderbook,
+        storage, task, up, wallet, workerpool,
+    },
+    context::Context,
 };
 
 /// The iExec platform in one program.

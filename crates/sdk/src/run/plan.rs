@@ -10,6 +10,7 @@ use protocol::{
 
 use crate::{
     Client, Error,
+    asset::sign,
     order::facts::{self, Trusted},
     run::{
         check::{self, Orders, pool_lock},
@@ -79,11 +80,6 @@ impl Draft {
         let cost = self.cost;
         Ok(Plan { orders, cost })
     }
-}
-
-fn sign<O: protocol::order::Order>(actor: &Actor, order: O) -> Result<Signed<O>, Error> {
-    let signed = actor.wallet().sign_order(order, actor.hub().domain());
-    signed.map_err(Error::chain("sign the order"))
 }
 
 /// As [`draft`], and signs.
