@@ -83,7 +83,7 @@ impl World {
 
     fn uri(&mut self) -> String {
         let (a, b) = (self.segment(), self.segment());
-        match self.rng.gen_range(0..12) {
+        match self.rng.gen_range(0..15) {
             0 => format!("/secrets/web3?secretAddress={a}"),
             1 => format!("/secrets/web3?secretAddress={DATASET}"),
             2 => format!("/secrets/web2?ownerAddress={a}&secretName={b}"),
@@ -95,6 +95,9 @@ impl World {
             8 => format!("/requesters/{a}/secrets/{b}"),
             9 => format!("/tee/challenges/{a}"),
             10 => format!("/tee/challenges/{}", self.task),
+            11 => "/tee/sessions".to_owned(),
+            12 => "/apps/%ff/secrets".to_owned(),
+            13 => "/requesters/%00/secrets/%c3".to_owned(),
             _ => format!("/attest/v1/sessions/{a}/{b}"),
         }
     }
