@@ -114,6 +114,11 @@ impl Service {
         http::router(Arc::clone(&self.market))
     }
 
+    /// The market API on an origin of its own: what no route knows is answered as upstream does.
+    pub fn app(&self) -> axum::Router {
+        self.router().fallback(http::not_found)
+    }
+
     /// Listens to the book.
     pub fn handle(&self) -> Handle {
         Handle {

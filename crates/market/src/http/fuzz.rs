@@ -250,7 +250,10 @@ async fn queries() {
     let before = scene.dump().await;
     for _ in 0..QUERIES {
         let (path, names) = scene.pick(&LISTS);
-        let id = encoded(&scene.text());
+        let id = match scene.rng.gen_bool(0.1) {
+            true => "%ff".to_owned(),
+            false => encoded(&scene.text()),
+        };
         let mut uri = format!("{}?", path.replace("{}", &id));
         if scene.rng.gen_bool(0.8) {
             uri.push_str(&format!("chainId={CHAIN_ID}"));

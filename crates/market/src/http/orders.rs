@@ -4,13 +4,13 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State, rejection::BytesRejection},
+    extract::{Query, State, rejection::BytesRejection},
     http::{HeaderMap, header::AUTHORIZATION},
 };
 use protocol::{OrderHash, order::Kind};
 use serde_json::{Value, json};
 
-use super::{Answer, Params_, Shared};
+use super::{Answer, Params_, Shared, answer::Id};
 use crate::{
     Error, book,
     challenge::Proof,
@@ -26,8 +26,8 @@ type Body = Result<Bytes, BytesRejection>;
 /// `GET /{kind}orders/{hash}`: an order of any status.
 pub(super) fn one(
     kind: Kind,
-) -> impl Fn(Shared, Path<String>, Params_) -> Answering + Clone + Send + Sync + 'static {
-    move |State(market), Path(hash), Query(query)| {
+) -> impl Fn(Shared, Id, Params_) -> Answering + Clone + Send + Sync + 'static {
+    move |State(market), Id(hash), Query(query)| {
         Box::pin(async move {
             let hash = input::bytes32("orderHash", &Value::String(hash))?;
             Params::from(query).expect_chain(market.config.chain_id)?;
