@@ -23,7 +23,7 @@ use axum::{
 };
 use chain::{Actor, Hub, NewAsset, Wallet};
 use protocol::{
-    Address, B256, Bytes, DealId, U256,
+    Address, B256, Bytes, DealId, Tag, U256,
     challenge::Audience,
     order::{AppOrder, Kind, Order, RequestOrder, Signed, WorkerpoolOrder},
 };
@@ -211,21 +211,45 @@ type Orders = (
 
 fn orders(hub: &Hub, app: Address, workerpool: Address) -> Orders {
     let two = U256::from(2);
+    let (nobody, nothing) = (Address::ZERO, U256::ZERO);
     let app_order = AppOrder {
         app,
+        appprice: nothing,
         volume: two,
-        ..Signed::<AppOrder>::none().order
+        tag: Tag::NONE,
+        datasetrestrict: nobody,
+        workerpoolrestrict: nobody,
+        requesterrestrict: nobody,
+        salt: B256::ZERO,
     };
     let pool = WorkerpoolOrder {
         workerpool,
+        workerpoolprice: nothing,
         volume: two,
-        ..Signed::<WorkerpoolOrder>::none().order
+        tag: Tag::NONE,
+        category: nothing,
+        trust: nothing,
+        apprestrict: nobody,
+        datasetrestrict: nobody,
+        requesterrestrict: nobody,
+        salt: B256::ZERO,
     };
     let request = RequestOrder {
         app,
+        appmaxprice: nothing,
+        dataset: nobody,
+        datasetmaxprice: nothing,
+        workerpool: nobody,
+        workerpoolmaxprice: nothing,
         requester: wallet().address(),
         volume: U256::from(1),
-        ..Signed::<RequestOrder>::none().order
+        tag: Tag::NONE,
+        category: nothing,
+        trust: nothing,
+        beneficiary: nobody,
+        callback: nobody,
+        params: "{}".into(),
+        salt: B256::ZERO,
     };
     let wallet = wallet();
     (

@@ -189,6 +189,8 @@ impl Scene {
             0 => self.value(3),
             1 => json!({ "order": self.value(3) }),
             2 => json!({ "order": [order] }),
+            // Nothing is wrong but the signature.
+            3 | 4 => json!({ "order": self.order(kind) }),
             _ => json!({ "order": order }),
         }
     }

@@ -338,7 +338,10 @@ async fn documented_parameters_are_read() {
             continue;
         }
         for name in operation.query.iter().filter(|name| **name != "chainId") {
-            let uri = format!("{}?chainId={CHAIN_ID}&{name}=%3F", operation.path);
+            // Lists of apps and datasets want one of these; the last of a name counts.
+            let subject = "app=any&dataset=any";
+            let path = &operation.path;
+            let uri = format!("{path}?chainId={CHAIN_ID}&{subject}&{name}=%3F");
             let request = Request::get(uri).body(Body::empty()).unwrap();
             let router = crate::http::router(bench.market.clone());
             let response = router.oneshot(request).await.unwrap();
