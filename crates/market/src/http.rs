@@ -98,7 +98,7 @@ async fn challenge(State(market): Shared, Query(query): Params_) -> Answer {
     let address = params.address("address")?;
     let address = address.ok_or_else(|| crate::input::required("address"))?;
     params.expect_chain(market.config.chain_id)?;
-    Ok(json!({ "data": market.challenge(address).await? }).into())
+    Ok(json!({ "data": market.challenge(address) }).into())
 }
 
 async fn metrics(State(market): Shared, Query(query): Params_) -> Answer {

@@ -63,7 +63,7 @@ pub(super) fn publish(
             let (body, proof) = admit(&market, query.into(), &headers, body).await?;
             let order = input::read_order(kind, &body)?;
             undisturbed(async move {
-                let authorised = market.redeem(proof).await?;
+                let authorised = market.redeem(proof)?;
                 let record = market.publish(kind, authorised, order).await?;
                 let shown = record.listed(market.config.chain_id);
                 Ok(json!({ "published": shown }).into())
@@ -82,7 +82,7 @@ pub(super) fn unpublish(
             let (body, proof) = admit(&market, query.into(), &headers, body).await?;
             let target = Target::read(kind, &body)?;
             undisturbed(async move {
-                let signer = market.redeem(proof).await?;
+                let signer = market.redeem(proof)?;
                 let gone = market.unpublish(kind, signer, target).await?;
                 Ok(json!({ "unpublished": gone }).into())
             })
