@@ -205,7 +205,7 @@ where
     let is_priced = request.gas_price.or(request.max_fee_per_gas).is_some();
     let mut transaction: TxEnv = request
         .try_into_tx_env(&env)
-        .map_err(|error| RpcError::params(error.to_string()))?;
+        .map_err(|error| RpcError::rejected(error.to_string()))?;
     transaction.gas_limit = transaction
         .gas_limit
         .min(env.block_env.gas_limit)

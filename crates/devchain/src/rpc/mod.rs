@@ -32,7 +32,10 @@ pub(crate) const CLIENT_VERSION: &str = concat!("devchain/", env!("CARGO_PKG_VER
 
 /// Whether the method adds a transaction, see [`crate::SEND_HOLD_MS`].
 pub(crate) fn is_send(method: &str) -> bool {
-    matches!(method, "eth_sendRawTransaction" | "eth_sendTransaction")
+    matches!(
+        method,
+        "eth_sendRawTransaction" | "eth_sendTransaction" | "eth_sendUnsignedTransaction"
+    )
 }
 
 /// Runs one method.
@@ -77,6 +80,7 @@ pub(crate) fn dispatch(node: &Node, method: &str, params: Value) -> Result<Value
         "eth_createAccessList" => transact::access_list(node, params),
         "eth_sendRawTransaction" => transact::send_raw(node, params),
         "eth_sendTransaction" => transact::send(node, params),
+        "eth_sendUnsignedTransaction" => transact::send_unsigned(node, params),
         "eth_signTransaction" => transact::sign(node, params),
         "eth_sign" => account::sign(node, params),
         "personal_sign" => account::sign_personal(node, params),

@@ -6,6 +6,7 @@ use alloy::eips::{BlockId, Decodable2718, Encodable2718};
 use alloy::network::{TransactionBuilder, TxSignerSync};
 use alloy::primitives::{Address, Bytes, Signature, U64, U256};
 use alloy::rpc::types::TransactionRequest;
+use alloy::signers::local::PrivateKeySigner;
 use serde_json::{Value, json};
 
 use super::query::scene;
@@ -90,18 +91,32 @@ pub(super) fn send(node: &Node, params: &mut Params) -> Result<Value, RpcError> 
     })
 }
 
+/// `eth_sendUnsignedTransaction`: sends for anybody, as if impersonated for this once.
+pub(super) fn send_unsigned(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
+    let request = params.get::<TransactionRequest>(0)?;
+    let from = sender(node, &request)?;
+    node.write(|ledger, now| {
+        let transaction = finish(ledger, from, None, request, now)?;
+        let hash = *transaction.tx_hash();
+        ledger.submit(transaction, now)?;
+        value(hash)
+    })
+}
+
 /// Fills in and signs for an unlocked account; the answer is what `eth_sendRawTransaction` takes.
 pub(super) fn sign(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
     let request = params.get::<TransactionRequest>(0)?;
-    let from = sender(&request)?;
+    let from = sender(node, &request)?;
     account::key(node, from)?;
     let transaction = complete(node, &node.read(), request, node.wall_time())?;
     value(Bytes::from(transaction.encoded_2718()))
 }
 
-fn sender(request: &TransactionRequest) -> Result<Address, RpcError> {
+/// Who sends: the node's first account unless it says another, as in other development nodes.
+fn sender(node: &Node, request: &TransactionRequest) -> Result<Address, RpcError> {
     let missing = || RpcError::params("missing `from`");
-    request.from.ok_or_else(missing)
+    let first = || node.unlocked_addresses().first().copied();
+    request.from.or_else(first).ok_or_else(missing)
 }
 
 /// A request made a transaction, signed for its sender.
@@ -111,11 +126,22 @@ pub(super) fn complete(
     request: TransactionRequest,
     now: u64,
 ) -> Result<Recovered<TxEnvelope>, RpcError> {
-    let from = sender(&request)?;
+    let from = sender(node, &request)?;
     let signer = match account::key(node, from) {
         Err(_) if ledger.session.impersonates(from) => None,
         signer => Some(signer?),
     };
+    finish(ledger, from, signer, request, now)
+}
+
+/// The same when it is known who signs; nobody does for a sender that needs no signature.
+fn finish(
+    ledger: &Ledger,
+    from: Address,
+    signer: Option<&PrivateKeySigner>,
+    request: TransactionRequest,
+    now: u64,
+) -> Result<Recovered<TxEnvelope>, RpcError> {
     let chain_id = ledger.chain.id();
     if request.chain_id.is_some_and(|id| id != chain_id) {
         return Err(RpcError::rejected("invalid chain id for signer"));

@@ -1,7 +1,7 @@
 // Running code without a transaction.
-import { hex, refusal } from './lib.mjs';
+import { hex, refusal, STRANGERS } from './lib.mjs';
 
-const STRANGER = `0x${'ab'.repeat(20)}`;
+const [STRANGER] = STRANGERS;
 const word = (value) => `0x${BigInt(value).toString(16).padStart(64, '0')}`;
 
 /** Calls a function of Probe; the answer decoded, or the refusal. */

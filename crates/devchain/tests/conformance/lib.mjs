@@ -3,6 +3,9 @@
 /** Tells our node that this client counts nonces; means nothing to others. */
 export const HEADERS = { 'content-type': 'application/json', 'x-iexec-nonce': 'managed' };
 
+/** Accounts nobody has the key of. */
+export const STRANGERS = [`0x${'ab'.repeat(20)}`, `0x${'cd'.repeat(20)}`];
+
 /** A JSON-RPC error as the node sent it. */
 export class Refused extends Error {
   constructor({ code, message, data }) {
@@ -48,7 +51,7 @@ export class Rpc {
   /** Sends and returns the receipt. */
   async mined(method, ...params) {
     const hash = await this.send(method, ...params);
-    return until(() => this.send('eth_getTransactionReceipt', hash));
+    return until(() => this.send('eth_getTransactionReceipt', hash), 5_000);
   }
 }
 

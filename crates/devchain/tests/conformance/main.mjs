@@ -2,7 +2,7 @@
 // argv[3] is a JSON object: folders of ethers, viem and web3, and the compiled Probe.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { HEADERS, Rpc } from './lib.mjs';
+import { HEADERS, Rpc, STRANGERS } from './lib.mjs';
 
 const only = process.argv[4] ?? "";
 const [url, setup] = [process.argv[2], JSON.parse(process.argv[3])];
@@ -27,8 +27,9 @@ async function context() {
   const rpc = new Rpc(url);
   const iface = new ethers.Interface(probe.abi);
   const ws = url.replace('http', 'ws');
+  const WebSocket = require(`${setup.ethers}/../ws`);
   const accounts = wallets.map((wallet) => wallet.address.toLowerCase());
-  return { url, ws, rpc, ethers, viem, Web3, probe, wallets, accounts, provider, iface };
+  return { url, ws, WebSocket, rpc, ethers, viem, Web3, probe, wallets, accounts, provider, iface };
 }
 
 /** Deploys Probe, and mines a few transactions of every kind to look at. */
@@ -59,12 +60,19 @@ async function one(at, check) {
 }
 
 /** Nothing a check did is left for the next. */
-async function clean({ rpc }, snapshot) {
+async function clean({ rpc, address }, snapshot) {
+  for (const impersonated of [STRANGERS, address].flat()) {
+    await rpc.try('anvil_stopImpersonatingAccount', impersonated);
+  }
+  await rpc.try('anvil_setNextBlockBaseFeePerGas', '0x0');
   await rpc.try('anvil_setIntervalMining', 0);
   await rpc.try('evm_setAutomine', true);
   await rpc.try('anvil_dropAllTransactions');
   await rpc.send('evm_revert', snapshot);
 }
+
+// What a library leaves behind when its connection is closed is no answer to any check.
+process.on('unhandledRejection', () => {});
 
 const files = ['wire', 'reads', 'calls', 'sends', 'errors', 'filters', 'live', 'dev', 'suites'];
 const answers = {};

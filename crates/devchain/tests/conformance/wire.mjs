@@ -106,7 +106,10 @@ export const checks = {
   'missing argument': code('eth_getBalance'),
   'unknown block tag': code('eth_getBlockByNumber', 'newest', false),
   'block number with leading zeros': code('eth_getBlockByNumber', '0x00', false),
-  'block number as a number': async ({ rpc }) => (await rpc.send('eth_getBlockByNumber', 1, false))?.number ?? null,
+  'block number as a number': async ({ rpc }) => {
+    const block = await rpc.try('eth_getBlockByNumber', 1, false);
+    return block.number ?? block;
+  },
   'block number in the future': code('eth_getBlockByNumber', '0xffffff', false),
   'hash too short': code('eth_getTransactionByHash', '0x1234'),
   'full is not a boolean': code('eth_getBlockByNumber', 'latest', 'yes'),
