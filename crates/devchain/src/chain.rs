@@ -21,6 +21,10 @@ use crate::terms::Terms;
 /// snapshot can be returned to. About 3 kB of undo entries per busy block are kept for it.
 pub const HISTORY_BLOCKS_MAX: u64 = 1024;
 
+/// Latest time a block can be given by hand, in seconds: far beyond any deadline, far from where
+/// sums of seconds would overflow.
+pub(crate) const TIME_MAX: u64 = 99_999_999_999;
+
 /// What has to be remembered to come back to a snapshot.
 #[derive(Debug, Clone, Copy)]
 struct Snapshot {
@@ -327,6 +331,17 @@ impl Chain {
             extra_data,
             ..header
         }
+    }
+}
+
+#[cfg(test)]
+impl Chain {
+    /// Equal for equal chains: the head, everything in the state, and what comes next.
+    pub(crate) fn fingerprint(&self) -> B256 {
+        let next = (self.offset, self.next, self.terms, self.forks);
+        let snapshots = self.snapshots.keys().collect::<Vec<_>>();
+        let rest = format!("{next:?}{snapshots:?}{}", self.head().hash);
+        alloy::primitives::keccak256(self.state.describe() + &rest)
     }
 }
 

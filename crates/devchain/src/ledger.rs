@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256};
 use revm::primitives::AddressSet;
 
 use crate::block::Block;
-use crate::chain::Chain;
+use crate::chain::{Chain, TIME_MAX};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Event;
@@ -253,21 +253,24 @@ impl Ledger {
         Ok(())
     }
 
-    /// Mines one block of exactly these transactions, in this order.
-    pub(crate) fn mine_exactly(
+    /// Mines one block of these transactions, in this order. What cannot be mined is left out, as
+    /// whoever builds a block would.
+    pub(crate) fn mine_these(
         &mut self,
         transactions: &[Recovered<TxEnvelope>],
         now: u64,
-    ) -> Result<(), RpcError> {
+    ) -> Result<(), Error> {
         let mut builder = Builder::new(&self.chain, self.chain.time(now));
-        for transaction in transactions {
+        for transaction in transactions.iter().filter(|found| !found.is_eip4844()) {
             if !builder.fits(transaction) {
-                return Err(RpcError::rejected("exceeds block gas limit"));
+                continue;
             }
-            builder.push(transaction)?;
+            if let Err(error) = builder.push(transaction) {
+                tracing::warn!(%error, "left a transaction out of a reorganised block");
+            }
         }
         let event = builder.seal();
-        self.commit(event).map_err(RpcError::internal)
+        self.commit(event)
     }
 
     /// Begins the chain again, from the balances it began with.
@@ -293,16 +296,20 @@ impl Ledger {
     }
 
     /// Moves chain time by `seconds` from where it is and returns the new total offset.
-    pub(crate) fn increase_time(&mut self, seconds: i64) -> Result<i64, Error> {
-        let offset = self.chain.offset().saturating_add(seconds);
-        self.commit(Event::Clock { offset, next: None })?;
-        Ok(offset)
+    pub(crate) fn increase_time(&mut self, seconds: i64, now: u64) -> Result<i64, RpcError> {
+        self.set_offset(self.chain.offset().saturating_add(seconds), now)
     }
 
     /// Makes it `time`, in seconds, and returns the new distance from the wall clock.
-    pub(crate) fn set_time(&mut self, time: u64, now: u64) -> Result<i64, Error> {
-        let offset = time.cast_signed().saturating_sub(now.cast_signed());
-        self.commit(Event::Clock { offset, next: None })?;
+    pub(crate) fn set_time(&mut self, time: u64, now: u64) -> Result<i64, RpcError> {
+        check_time(time)?;
+        self.set_offset(time.cast_signed().saturating_sub(now.cast_signed()), now)
+    }
+
+    fn set_offset(&mut self, offset: i64, now: u64) -> Result<i64, RpcError> {
+        check_time(now.saturating_add_signed(offset))?;
+        self.commit(Event::Clock { offset, next: None })
+            .map_err(RpcError::internal)?;
         Ok(offset)
     }
 
@@ -313,6 +320,7 @@ impl Ledger {
             let message = format!("timestamp {time} is before the latest block's, {head}");
             return Err(RpcError::params(message));
         }
+        check_time(time)?;
         let offset = time.cast_signed().saturating_sub(now.cast_signed());
         self.commit(Event::Clock {
             offset,
@@ -346,6 +354,14 @@ impl Ledger {
         self.is_closed = true;
         self.log.take().map_or(Ok(()), |log| log.flush())
     }
+}
+
+fn check_time(time: u64) -> Result<(), RpcError> {
+    if time <= TIME_MAX {
+        return Ok(());
+    }
+    let message = format!("a time of {time} s is more than {TIME_MAX} s");
+    Err(RpcError::params(message))
 }
 
 fn replay(chain: &mut Option<Chain>, event: Event) {

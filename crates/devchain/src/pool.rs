@@ -11,6 +11,8 @@ use revm::primitives::{AddressMap, B256Map};
 pub const POOL_TRANSACTIONS_MAX: usize = 8192;
 /// Transactions of one sender waiting, so that one cannot take all the room.
 pub const POOL_SENDER_TRANSACTIONS_MAX: usize = 1024;
+/// Bytes of calldata waiting in total, for the same reason.
+pub const POOL_BYTES_MAX: usize = 64 << 20;
 /// A transaction replaces another that waits with its nonce if it pays this many percent more, as
 /// in geth. Where gas is free nobody can pay more: there, the newest counts.
 const REPLACEMENT_PERCENT_MIN: u128 = 10;
@@ -38,12 +40,16 @@ pub(crate) struct Pool {
     waiting: AddressMap<BTreeMap<u64, Waiting>>,
     places: B256Map<(Address, u64)>,
     arrivals: u64,
+    bytes: usize,
 }
 
 impl Pool {
     /// Adds a transaction, in place of an earlier one with the same nonce.
     pub(crate) fn insert(&mut self, transaction: Recovered<TxEnvelope>) -> Result<(), Full> {
         let (sender, nonce) = (transaction.signer(), transaction.nonce());
+        if self.bytes.saturating_add(transaction.input().len()) > POOL_BYTES_MAX {
+            return Err(Full::Room);
+        }
         let queue = self.waiting.get(&sender);
         match queue.and_then(|queue| queue.get(&nonce)) {
             Some(rival) if !outbids(&transaction, &rival.transaction) => {
@@ -58,6 +64,7 @@ impl Pool {
             None => {}
         }
         self.arrivals += 1;
+        self.bytes += transaction.input().len();
         let arrival = self.arrivals;
         self.places.insert(*transaction.tx_hash(), (sender, nonce));
         let queue = self.waiting.entry(sender).or_default();
@@ -79,6 +86,7 @@ impl Pool {
             self.waiting.remove(&sender);
         }
         self.places.remove(transaction.tx_hash());
+        self.bytes -= transaction.input().len();
         Some(transaction)
     }
 

@@ -204,6 +204,21 @@ impl State {
     }
 }
 
+#[cfg(test)]
+impl State {
+    /// Everything in it, in an order of its own.
+    pub(crate) fn describe(&self) -> String {
+        use std::collections::BTreeMap;
+        let accounts: BTreeMap<_, _> = self.accounts.iter().collect();
+        let slots = |slots: &U256Map<U256>| -> BTreeMap<_, _> {
+            slots.iter().map(|(key, value)| (*key, *value)).collect()
+        };
+        let storage = self.storage.iter();
+        let storage: BTreeMap<_, _> = storage.map(|(owner, all)| (owner, slots(all))).collect();
+        format!("{accounts:?}{storage:?}")
+    }
+}
+
 /// Another moment, older or not yet come, as its differences from the head.
 #[derive(Debug, Default)]
 pub(crate) struct Difference {

@@ -13,6 +13,9 @@ use serde::Serialize;
 /// Calls one trace shows; one block's gas buys a few hundred thousand.
 pub(crate) const TRACE_CALLS_MAX: usize = 10_000;
 
+/// Bytes of input and output one trace shows; calls can hand the same large data on and on.
+const TRACE_BYTES_MAX: usize = 16 << 20;
+
 /// One call and those it made, in geth's field names.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +46,7 @@ pub(crate) struct CallTracer {
     open: Vec<Call>,
     root: Option<Call>,
     count: usize,
+    bytes: usize,
     top_call_only: bool,
 }
 
@@ -55,14 +59,25 @@ impl CallTracer {
         }
     }
 
-    /// The outermost call; `None` if there were more than can be shown.
+    /// The outermost call; `None` if there was more than can be shown.
     pub(crate) fn finish(self) -> Option<Call> {
-        self.root.filter(|_| self.count <= TRACE_CALLS_MAX)
+        let is_whole = self.count <= TRACE_CALLS_MAX && self.bytes <= TRACE_BYTES_MAX;
+        self.root.filter(|_| is_whole)
     }
 
-    fn begin(&mut self, call: Call) {
+    fn begin(&mut self, mut call: Call) {
         self.count += 1;
+        call.input = self.keep(call.input);
         self.open.push(call);
+    }
+
+    /// The data, or nothing when there has been too much of it already.
+    fn keep(&mut self, data: Bytes) -> Bytes {
+        self.bytes = self.bytes.saturating_add(data.len());
+        if self.bytes > TRACE_BYTES_MAX {
+            return Bytes::new();
+        }
+        data
     }
 
     fn end(&mut self, result: &InterpreterResult, created: Option<Address>) {
@@ -70,7 +85,8 @@ impl CallTracer {
             return;
         };
         call.gas_used = U64::from(result.gas.total_gas_spent());
-        call.output = Some(result.output.clone()).filter(|output| !output.is_empty());
+        let output = self.keep(result.output.clone());
+        call.output = Some(output).filter(|output| !output.is_empty());
         if !result.result.is_ok() {
             let is_revert = result.result == InstructionResult::Revert;
             call.error = Some(match is_revert {

@@ -154,7 +154,7 @@ impl Session {
         }
         let topic = match params.get::<String>(0)?.as_str() {
             "newHeads" => Topic::NewHeads,
-            "logs" => Topic::Logs(Box::new(params.opt(1)?.unwrap_or_default())),
+            "logs" => Topic::Logs(Box::new(rpc::wanted(params, 1)?)),
             "newPendingTransactions" => Topic::Transactions {
                 in_full: params.opt(1)?.unwrap_or(false),
             },

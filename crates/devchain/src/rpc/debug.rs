@@ -33,7 +33,11 @@ fn tracer(options: Option<Options>) -> Result<CallTracer, RpcError> {
 }
 
 fn finished(tracer: CallTracer, gas: Option<(u64, u64)>) -> Result<Value, RpcError> {
-    let too_many = || RpcError::limit(format!("more than {TRACE_CALLS_MAX} calls"));
+    let too_many = || {
+        RpcError::limit(format!(
+            "more than {TRACE_CALLS_MAX} calls, or too much data"
+        ))
+    };
     let mut call = tracer.finish().ok_or_else(too_many)?;
     if let Some((limit, used)) = gas {
         (call.gas, call.gas_used) = (super::U64::from(limit), super::U64::from(used));

@@ -17,6 +17,8 @@ pub const LOGS_RESULTS_MAX: usize = 20_000;
 pub const FILTERS_MAX: usize = 1024;
 /// A filter nobody polled for this long makes room for others, as in geth.
 pub const FILTER_IDLE_SECONDS: u64 = 300;
+/// Addresses and topics of one filter, so that those kept stay small; geth allows 1000 addresses.
+pub const FILTER_TERMS_MAX: usize = 1024;
 /// Arrivals of transactions remembered for filters; who polls too rarely misses the oldest.
 pub const ARRIVALS_MAX: usize = 8192;
 
@@ -91,8 +93,18 @@ impl Filters {
     }
 }
 
+/// The filter a request asks for, if it is not too large to be kept.
+pub(crate) fn wanted(params: &mut Params, index: usize) -> Result<Filter, RpcError> {
+    let filter = params.opt::<Filter>(index)?.unwrap_or_default();
+    let topics = filter.topics.iter().map(|topic| topic.len());
+    if filter.address.len() + topics.sum::<usize>() > FILTER_TERMS_MAX {
+        return Err(RpcError::params("too many addresses or topics"));
+    }
+    Ok(filter)
+}
+
 pub(super) fn logs(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
-    let filter = params.opt::<Filter>(0)?.unwrap_or_default();
+    let filter = wanted(params, 0)?;
     value(select(&node.read().chain, &filter)?)
 }
 
@@ -141,10 +153,7 @@ fn install(node: &Node, kind: Kind) -> Result<Value, RpcError> {
 }
 
 pub(super) fn new_logs(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
-    install(
-        node,
-        Kind::Logs(Box::new(params.opt(0)?.unwrap_or_default())),
-    )
+    install(node, Kind::Logs(Box::new(wanted(params, 0)?)))
 }
 
 pub(super) fn new_blocks(node: &Node) -> Result<Value, RpcError> {

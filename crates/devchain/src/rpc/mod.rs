@@ -16,8 +16,10 @@ mod transact;
 pub use envelope::BATCH_REQUESTS_MAX;
 pub(crate) use envelope::answer;
 pub use error::RpcError;
-pub(crate) use filter::Filters;
-pub use filter::{ARRIVALS_MAX, FILTER_IDLE_SECONDS, FILTERS_MAX, LOGS_RESULTS_MAX};
+pub use filter::{
+    ARRIVALS_MAX, FILTER_IDLE_SECONDS, FILTER_TERMS_MAX, FILTERS_MAX, LOGS_RESULTS_MAX,
+};
+pub(crate) use filter::{Filters, wanted};
 pub(crate) use params::Params;
 pub(crate) use present::{header, logs};
 

@@ -126,12 +126,21 @@ pub(super) fn complete(
     request: TransactionRequest,
     now: u64,
 ) -> Result<Recovered<TxEnvelope>, RpcError> {
-    let from = sender(node, &request)?;
-    let signer = match account::key(node, from) {
-        Err(_) if ledger.session.impersonates(from) => None,
-        signer => Some(signer?),
-    };
+    let (from, signer) = signer(node, ledger, &request)?;
     finish(ledger, from, signer, request, now)
+}
+
+/// Who sends a request, and the key to sign with; none for a sender that is impersonated.
+pub(super) fn signer<'a>(
+    node: &'a Node,
+    ledger: &Ledger,
+    request: &TransactionRequest,
+) -> Result<(Address, Option<&'a PrivateKeySigner>), RpcError> {
+    let from = sender(node, request)?;
+    match account::key(node, from) {
+        Err(_) if ledger.session.impersonates(from) => Ok((from, None)),
+        key => Ok((from, Some(key?))),
+    }
 }
 
 /// The same when it is known who signs; nobody does for a sender that needs no signature.

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{done, yes};
+use crate::chain::TIME_MAX;
+use crate::config::BLOCK_GAS_LIMIT;
 use crate::ledger::Ledger;
 use crate::node::Node;
 use crate::rpc::{Params, RpcError, transact, value};
@@ -18,8 +20,8 @@ use crate::terms::Terms;
 const MINE_BLOCKS_MAX: u64 = 10_000;
 /// Transactions one reorganisation may bring.
 const REORG_TRANSACTIONS_MAX: usize = 1024;
-/// Most gas a block may be given: the EVM's own counters stay far from their ends.
-const GAS_LIMIT_MAX: u64 = 1 << 40;
+/// Most gas a block may be given: what one block may cost in time must stay a few seconds.
+const GAS_LIMIT_MAX: u64 = 10 * BLOCK_GAS_LIMIT;
 
 /// `evm_mine`, with the block's time in seconds as a number or as `{timestamp}`.
 pub(super) fn mine_one(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
@@ -43,6 +45,12 @@ pub(super) fn mine(node: &Node, params: &mut Params) -> Result<Value, RpcError> 
     let interval = params.number(1)?.unwrap_or(0).min(u64::from(u32::MAX));
     check_count(count)?;
     done(node.write(|ledger, now| {
+        let last = ledger.chain.time(now).saturating_add(count * interval);
+        if interval > 0 && last > TIME_MAX {
+            return Err(RpcError::params(
+                "the blocks would be too far in the future",
+            ));
+        }
         for index in 0..count {
             if index > 0 && interval > 0 {
                 let time = ledger.chain.head().header.timestamp + interval;
@@ -101,36 +109,67 @@ pub(super) fn reorganise(node: &Node, params: &mut Params) -> Result<Value, RpcE
     }
     brought.sort_by_key(|(_, at)| *at);
     done(node.write(|ledger, now| {
+        let prepare = |(brought, at)| prepare(node, ledger, brought).map(|ready| (ready, at));
+        let brought: Vec<_> = brought
+            .into_iter()
+            .map(prepare)
+            .collect::<Result<_, RpcError>>()?;
         ledger.roll_back(depth)?;
-        let mut brought = brought.into_iter().peekable();
         for at in 0..depth {
-            let mut transactions = Vec::new();
-            while let Some((next, _)) = brought.next_if(|(_, place)| *place == at) {
-                transactions.push(realise(node, ledger, next, transactions.len(), now)?);
-            }
-            ledger.mine_exactly(&transactions, now)?;
+            let placed = brought.iter().filter(|(_, place)| *place == at);
+            let transactions = realise(node, ledger, placed.map(|(brought, _)| brought), now);
+            ledger
+                .mine_these(&transactions, now)
+                .map_err(RpcError::internal)?;
         }
         Ok(())
     }))
 }
 
-fn realise(
+/// A transaction of which everything was checked that does not depend on the chain.
+enum Prepared {
+    Signed(Box<Recovered<TxEnvelope>>),
+    Request(Box<TransactionRequest>),
+}
+
+/// Refuses what must be refused while nothing has been given up yet.
+fn prepare(node: &Node, ledger: &Ledger, brought: Brought) -> Result<Prepared, RpcError> {
+    Ok(match brought {
+        Brought::Raw(raw) => Prepared::Signed(Box::new(transact::recover(&raw)?)),
+        Brought::Request(request) => {
+            transact::signer(node, ledger, &request)?;
+            Prepared::Request(request)
+        }
+    })
+}
+
+/// The transactions of one new block. What cannot be made one on the new chain is left out.
+fn realise<'a>(
     node: &Node,
     ledger: &Ledger,
-    brought: Brought,
-    earlier: usize,
+    prepared: impl Iterator<Item = &'a Prepared>,
     now: u64,
-) -> Result<Recovered<TxEnvelope>, RpcError> {
-    match brought {
-        Brought::Raw(raw) => transact::recover(&raw),
-        Brought::Request(mut request) => {
-            // Those before it in its block are not mined yet.
-            let from = request.from.unwrap_or_default();
-            let next = ledger.chain.nonce(&from) + earlier as u64;
-            request.nonce.get_or_insert(next);
-            transact::complete(node, ledger, *request, now)
+) -> Vec<Recovered<TxEnvelope>> {
+    let mut transactions: Vec<Recovered<TxEnvelope>> = Vec::new();
+    for prepared in prepared {
+        let made = match prepared {
+            Prepared::Signed(signed) => Ok((**signed).clone()),
+            Prepared::Request(request) => {
+                let mut request = (**request).clone();
+                // Those before it in its block are not mined yet.
+                let from = request.from.unwrap_or_default();
+                let earlier = transactions.iter().filter(|sent| sent.signer() == from);
+                let next = ledger.chain.nonce(&from) + earlier.count() as u64;
+                request.nonce.get_or_insert(next);
+                transact::complete(node, ledger, request, now)
+            }
+        };
+        match made {
+            Ok(made) => transactions.push(made),
+            Err(error) => tracing::warn!(%error, "left a request out of a reorganised block"),
         }
     }
+    transactions
 }
 
 /// `anvil_reset`: the chain begins again. There is nothing to fork from here.

@@ -3,29 +3,23 @@
 use serde_json::{Value, json};
 
 use super::done;
+use crate::chain::TIME_MAX;
 use crate::node::Node;
 use crate::rpc::{Params, RpcError};
 use crate::terms::Terms;
 
-/// Times beyond this are taken for milliseconds, in which some clients count.
-const SECONDS_MAX: u64 = 99_999_999_999;
-
 pub(super) fn increase(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
     let seconds = params.number(0)?.unwrap_or_default();
     let seconds = i64::try_from(seconds).map_err(|_| RpcError::params("too many seconds"))?;
-    let offset = node.write(|ledger, _| ledger.increase_time(seconds).map_err(RpcError::internal));
-    Ok(json!(offset?))
+    let offset = node.write(|ledger, now| ledger.increase_time(seconds, now))?;
+    Ok(json!(offset))
 }
 
 /// `evm_setTime`: makes it that time, in seconds or milliseconds; the answer is by how many seconds
-/// the chain's clock now differs from the machine's.
+/// the chain's clock now differs from the machine's. A time too late to be seconds is milliseconds.
 pub(super) fn set(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
     let time = needed(params)?;
-    let time = if time > SECONDS_MAX {
-        time / 1000
-    } else {
-        time
-    };
+    let time = if time > TIME_MAX { time / 1000 } else { time };
     let offset = node.write(|ledger, now| ledger.set_time(time, now).map_err(RpcError::internal));
     Ok(json!(offset?))
 }
