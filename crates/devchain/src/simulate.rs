@@ -150,7 +150,8 @@ fn touched(state: &EvmState, free: &[Address], target: Option<Address>) -> Acces
         })
         .filter(|item| {
             let is_free = free.contains(&item.address) || target == Some(item.address);
-            !(is_free && item.storage_keys.is_empty()) && !is_precompile(item.address)
+            let is_plain = is_free && item.storage_keys.is_empty();
+            !is_plain && !is_precompile(item.address)
         })
         .collect();
     items.sort_unstable_by_key(|item| item.address);

@@ -69,9 +69,13 @@ fn may_change(method: &str) -> bool {
     CHANGING.contains(&method) || CHANGING.contains(&word)
 }
 
-/// Requests that are granted as they are.
-fn corpus(bench: &Bench) -> Vec<Value> {
-    let (alice, hash) = (bench.alice.address(), B256::repeat_byte(7));
+/// A method and parameters it takes.
+type Sample = (&'static str, Value);
+
+/// Requests that only look.
+fn questions(bench: &Bench) -> Vec<Sample> {
+    let alice = bench.alice.address();
+    let hash = B256::repeat_byte(7);
     let call = json!({ "from": alice, "to": BOB, "data": "0x1234", "value": "0x1" });
     let code = json!({ "from": alice, "data": format!("0x{STORE}") });
     let spin = json!({ "data": "0x5b600056" });
@@ -79,9 +83,7 @@ fn corpus(bench: &Bench) -> Vec<Value> {
         json!({ BOB.to_string(): { "code": "0x60006000fd", "stateDiff": { word(1): word(2) } } });
     let typed = json!({ "types": { "EIP712Domain": [], "A": [{ "name": "b", "type": "A[]" }] },
         "primaryType": "A", "domain": {}, "message": { "b": [] } });
-    let tracer = json!({ "tracer": "callTracer" });
-    let filter = json!({ "fromBlock": "0x0", "address": BOB, "topics": [[word(1)], null] });
-    let requests = [
+    vec![
         ("eth_chainId", json!([])),
         ("eth_getBalance", json!([alice, "latest"])),
         ("eth_getTransactionCount", json!([alice, "pending"])),
@@ -105,18 +107,22 @@ fn corpus(bench: &Bench) -> Vec<Value> {
         ("eth_estimateGas", json!([call, "latest"])),
         ("eth_estimateGas", json!([code])),
         ("eth_createAccessList", json!([code, "latest"])),
-        ("eth_sendTransaction", json!([call])),
-        ("eth_sendTransaction", json!([code])),
-        (
-            "eth_sendUnsignedTransaction",
-            json!([{ "from": BOB, "to": alice }]),
-        ),
-        ("eth_sendRawTransaction", json!([bench.signed(0, 1)])),
-        ("eth_sendRawTransaction", json!([bench.signed(5, 1)])),
         ("eth_signTransaction", json!([call])),
         ("eth_sign", json!([alice, "0x1234"])),
         ("personal_sign", json!(["0x1234", alice])),
         ("eth_signTypedData_v4", json!([alice, typed])),
+        ("web3_sha3", json!(["0x12"])),
+    ]
+}
+
+/// Requests about logs, the pool and what happened.
+fn watching(bench: &Bench) -> Vec<Sample> {
+    let alice = bench.alice.address();
+    let hash = B256::repeat_byte(7);
+    let code = json!({ "from": alice, "data": format!("0x{STORE}") });
+    let tracer = json!({ "tracer": "callTracer" });
+    let filter = json!({ "fromBlock": "0x0", "address": BOB, "topics": [[word(1)], null] });
+    vec![
         ("eth_getLogs", json!([filter])),
         ("eth_newFilter", json!([filter])),
         ("eth_newBlockFilter", json!([])),
@@ -133,6 +139,24 @@ fn corpus(bench: &Bench) -> Vec<Value> {
         ("txpool_status", json!([])),
         ("debug_traceTransaction", json!([hash, tracer])),
         ("debug_traceCall", json!([code, "latest", tracer])),
+    ]
+}
+
+/// Requests that change something.
+fn changes(bench: &Bench) -> Vec<Sample> {
+    let alice = bench.alice.address();
+    let hash = B256::repeat_byte(7);
+    let call = json!({ "from": alice, "to": BOB, "data": "0x1234", "value": "0x1" });
+    let code = json!({ "from": alice, "data": format!("0x{STORE}") });
+    vec![
+        ("eth_sendTransaction", json!([call])),
+        ("eth_sendTransaction", json!([code])),
+        (
+            "eth_sendUnsignedTransaction",
+            json!([{ "from": BOB, "to": alice }]),
+        ),
+        ("eth_sendRawTransaction", json!([bench.signed(0, 1)])),
+        ("eth_sendRawTransaction", json!([bench.signed(5, 1)])),
         ("evm_mine", json!([{ "timestamp": "0xffffff" }])),
         ("anvil_mine", json!(["0x2", "0x5"])),
         ("evm_snapshot", json!([])),
@@ -162,10 +186,14 @@ fn corpus(bench: &Bench) -> Vec<Value> {
         ("anvil_dropTransaction", json!([hash])),
         ("anvil_dropAllTransactions", json!([])),
         ("anvil_nodeInfo", json!([])),
-        ("web3_sha3", json!(["0x12"])),
-    ];
-    let request = |(method, params): &(&str, Value)| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    requests.iter().map(request).collect()
+    ]
+}
+
+/// Requests in the form they are meant to have.
+fn corpus(bench: &Bench) -> Vec<Value> {
+    let samples = [questions(bench), watching(bench), changes(bench)].concat();
+    let request = |(method, params): &Sample| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    samples.iter().map(request).collect()
 }
 
 /// Values that parsers and arithmetic stumble over.
