@@ -19,7 +19,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) wallet: WalletArgs,
     #[command(flatten)]
-    _tx: TxArgs,
+    pub(crate) tx: TxArgs,
 }
 
 /// Remembers the new asset in `deployed.json`, which was read before anything was sent.
