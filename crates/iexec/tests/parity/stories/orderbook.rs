@@ -14,7 +14,8 @@ pub(crate) fn story() -> Story {
         row("workerpool deploy").keep("workerpool", "/address"),
         row("app publish --tag tee,tdx --price 5 --volume 10 --force"),
         row(
-            "app publish --tag tee,tdx --price 2 --volume 3 --workerpool-restrict {workerpool} --force",
+            "app publish --tag tee,tdx --price 2 --volume 3 --workerpool-restrict {workerpool} \
+            --force",
         ),
         row("dataset publish --tag tee,tdx --force --skip-preflight-check"),
         row("workerpool publish --tag tee,tdx --trust 3 --price 1 --force"),
