@@ -5,9 +5,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        account, app, category, chain as chain_commands, completion, deal, demo, doctor, down, ens,
-        info, init, man, not_offered, order, orderbook, reference, requester, result, storage,
-        task, up, wallet,
+        account, app, category, chain as chain_commands, completion, dataset, deal, demo, doctor,
+        down, ens, info, init, man, not_offered, order, orderbook, reference, requester, result,
+        storage, task, up, wallet, workerpool,
     },
     context::Context,
     outcome::Failure,
@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// Deploy, publish and run apps
     #[command(subcommand, arg_required_else_help = true)]
     App(app::Command),
+    /// Encrypt, deploy and publish datasets
+    #[command(subcommand, arg_required_else_help = true)]
+    Dataset(dataset::Command),
+    /// Deploy and publish workerpools
+    #[command(subcommand, arg_required_else_help = true)]
+    Workerpool(workerpool::Command),
     /// Show and claim deals
     #[command(subcommand, arg_required_else_help = true)]
     Deal(deal::Command),

@@ -1,5 +1,6 @@
 //! The `iexec` program: reads the command line, dispatches, maps the end to an exit code.
 
+mod amount;
 mod cli;
 mod commands;
 mod context;
@@ -9,6 +10,7 @@ mod live;
 mod logging;
 mod outcome;
 mod paths;
+mod progress;
 mod prompt;
 mod resolver;
 mod show;

@@ -1,20 +1,32 @@
-//! How a multiaddr stands on chain: `/ipfs/<CIDv0>` as binary, anything else as its text
-//! (spec/client.md §4.1).
+//! How a multiaddr stands on chain: `/ipfs/<CID>` as binary where that loses nothing, anything else
+//! as its text (spec/client.md §4.1).
 
 const CODE: [u8; 2] = [0xa5, 0x03]; // varint of protocol 421 (p2p, formerly ipfs)
 const MULTIHASH_LEN: usize = 34;
+const SHA2_256: [u8; 2] = [0x12, 0x20]; // code and length: the first bytes of the multihash
+const V1_DAG_PB: [u8; 2] = [0x01, 0x70]; // version and codec: what a CIDv0 leaves unsaid
 const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const ALPHABET_32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// The bytes for the contract. A CIDv1 stays text, because the binary form would lose its codec
-/// and so name other content (an official bug that we do not copy).
+/// The bytes for the contract. The binary form keeps the multihash only, so that a CIDv1 of another
+/// codec than dag-pb (`bafkrei…`) stays text: it would come back as the name of other content, an
+/// official bug that we do not copy.
 pub fn encode(text: &str) -> Vec<u8> {
-    let hash = text.strip_prefix("/ipfs/").and_then(decode58);
-    match hash {
-        Some(hash) if hash.len() == MULTIHASH_LEN && hash.starts_with(&[0x12, 0x20]) => {
-            [&CODE[..], &[MULTIHASH_LEN as u8], &hash].concat()
-        }
-        _ => text.as_bytes().to_vec(),
+    let prefixes = ["/ipfs/", "/p2p/"];
+    let cid = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
+    match cid.and_then(dag_pb_hash) {
+        Some(hash) => [&CODE[..], &[MULTIHASH_LEN as u8], &hash].concat(),
+        None => text.as_bytes().to_vec(),
     }
+}
+
+/// The multihash of a CIDv0, or of a CIDv1 that means the same.
+fn dag_pb_hash(cid: &str) -> Option<Vec<u8>> {
+    let hash = match cid.strip_prefix('b') {
+        Some(text) => decode32(text)?.strip_prefix(&V1_DAG_PB)?.to_vec(),
+        None => decode58(cid)?,
+    };
+    (hash.len() == MULTIHASH_LEN && hash.starts_with(&SHA2_256)).then_some(hash)
 }
 
 /// The text a user sees: the binary form comes back as `/p2p/<CIDv0>`, like the official SDK's.
@@ -80,6 +92,21 @@ pub fn decode58(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Base32 without padding, as CIDv1 uses it; none when a character or a bit does not belong.
+fn decode32(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
+    for c in text.bytes() {
+        bits = bits << 5 | ALPHABET_32.iter().position(|a| *a == c)? as u32;
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    (count < 5 && bits == 0).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_primitives::hex;
@@ -97,11 +124,28 @@ mod tests {
         assert_eq!(location(&bytes), text);
     }
 
+    /// Recorded from the official client.
+    #[test]
+    fn equal_cids_are_equal_on_chain() {
+        let v0 = "/ipfs/QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR";
+        let v1 = "/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
+        let bytes =
+            hex!("a503221220c3c4733ec8affd06cf9e9ff50ffc6bcd2ec85a6170004bb709669c31de94391a");
+        for text in [v0, v1, &v0.replace("/ipfs/", "/p2p/")] {
+            assert_eq!(encode(text), bytes, "{text}");
+        }
+        assert_eq!(location(&bytes), v0);
+    }
+
     #[test]
     fn everything_else_is_text() {
         for text in [
             "docker.io/x/y:1.0.0",
-            "/ipfs/bafkreigh2akiscaildc",
+            "/ipfs/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
+            "/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzd",
+            "/ipfs/QmW2WQi7j6c7UgJTarActp7tDNikE4B2qXtFCfLPdsgaTQ/file.txt",
+            "/ipfs/b",
+            "/ipfs/",
             "https://a/b",
         ] {
             assert_eq!(encode(text), text.as_bytes());

@@ -2,9 +2,11 @@
 
 pub(crate) mod account;
 pub(crate) mod app;
+mod asset;
 pub(crate) mod category;
 pub(crate) mod chain;
 pub(crate) mod completion;
+pub(crate) mod dataset;
 pub(crate) mod deal;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -23,6 +25,7 @@ pub(crate) mod storage;
 pub(crate) mod task;
 pub(crate) mod up;
 pub(crate) mod wallet;
+pub(crate) mod workerpool;
 
 use crate::{
     cli::Command,
@@ -37,6 +40,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Report, F
         Command::Wallet(command) => wallet::run(&command, context).await,
         Command::Account(command) => account::run(&command, context).await,
         Command::App(command) => app::run(&command, context).await,
+        Command::Dataset(command) => dataset::run(&command, context).await,
+        Command::Workerpool(command) => workerpool::run(&command, context).await,
         Command::Deal(command) => deal::run(&command, context).await,
         Command::Task(command) => task::run(&command, context).await,
         Command::Order(command) => order::run(&command, context).await,

@@ -2,6 +2,7 @@
 //! network, with a real image in a real registry; and what happens when things go wrong. And the
 //! contracts put on chains of others.
 
+mod assets;
 mod crash;
 mod demo;
 mod deploy;
@@ -50,6 +51,12 @@ async fn tutorial_on_the_built_in_engine() {
 async fn tutorial_on_the_official_contracts() {
     let test = "tutorial_on_the_official_contracts";
     play(test, Choice::Builtin, official::tell).await;
+}
+
+#[tokio::test]
+async fn assets_are_sold_and_change_hands() {
+    let test = "assets_are_sold_and_change_hands";
+    play(test, Choice::Builtin, assets::tell).await;
 }
 
 #[tokio::test]

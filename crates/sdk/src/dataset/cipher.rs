@@ -23,6 +23,11 @@ const BLOCK: usize = 16;
 /// Read at once: whole blocks, large enough that the system calls do not count.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// A new one from the operating system.
+pub fn random_iv() -> Iv {
+    rand::random()
+}
+
 /// Encrypts `from` into `to` and returns the checksum of what was written. `seen` is told how many
 /// bytes of `from` are done. `iv` must be random and never used again with the same key.
 ///

@@ -1,35 +1,23 @@
 //! `iexec app deploy`.
 
+use chain::Asset;
 use sdk::{
     app, chains,
-    files::deployed_json::Kind,
     image::{self, ImageResolver, Origin},
 };
-use serde_json::json;
 
 use crate::{
-    cli::{ChainArgs, TxArgs, WalletArgs},
+    commands::asset::deploy::{Args, finish},
     context::Context,
     outcome::{Failure, Report},
     resolver::EngineResolver,
     wallets,
 };
 
-/// Options.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  iexec app deploy --chain local")]
-pub(crate) struct Args {
-    #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    wallet: WalletArgs,
-    #[command(flatten)]
-    tx: TxArgs,
-}
-
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let section = context.project_file()?.app()?;
+    let deployed = context.deployed()?;
     let found = wallets::find(context, &args.wallet)?;
     let client = context
         .client(args.chain.name())
@@ -55,13 +43,6 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         ),
     });
     let wallet = found.unlock(&args.wallet)?;
-    let (address, receipt) = app::deploy(&client.actor(wallet), &section, &image).await?;
-    let mut deployed = context.deployed()?;
-    deployed.set(Kind::App, client.hub().chain_id(), address);
-    context.save_deployed(&deployed)?;
-    let raw = json!({ "address": address.to_checksum(None), "txHash": receipt.tx });
-    Ok(Report::new(
-        raw,
-        format!("Deployed new app at address {address}"),
-    ))
+    let created = app::deploy(&client.actor(wallet), &section, &image).await?;
+    finish(Asset::App, context, &client, deployed, created)
 }

@@ -1,14 +1,13 @@
 //! `iexec app init`.
 
-use protocol::Address;
-use sdk::files::iexec_json;
-use serde_json::json;
+use chain::Asset;
+use sdk::files::iexec_json::ProjectFile;
 
 use crate::{
-    cli::WalletArgs,
-    context::{Context, write},
+    cli::{TeeArgs, WalletArgs},
+    commands::asset::init,
+    context::Context,
     outcome::{Failure, Report},
-    wallets,
 };
 
 /// Options.
@@ -17,26 +16,27 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
-    /// Accepted for compatibility with older tutorials
+    #[command(flatten)]
+    framework: TeeArgs,
+    /// Accepted for compatibility with version 8: a TDX app is declared like any other
     #[arg(long, hide = true)]
-    tee_framework: Option<String>,
+    tee: bool,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    if args.tee_framework.is_some() {
-        context.note("--tee-framework is no longer used");
+    args.framework.warn(context);
+    if args.tee {
+        context.note("--tee is no longer used: a TDX app is declared like any other");
     }
-    let mut file = context.project_file()?;
-    let owner = match wallets::try_find(context, &args.wallet)? {
-        Some(found) => found.address()?,
-        None => Address::ZERO,
-    };
-    let app = file.init_app(owner);
-    write(&context.project.join(iexec_json::FILE_NAME), file.to_text())?;
-    let message = "Saved default app in \"iexec.json\", you can edit it:\n\
-        - name: how it is displayed\n\
+    let advice = "- name: how it is displayed\n\
         - multiaddr: the image's name, as for `docker pull`\n\
         - checksum: remove it to take the image's own digest";
-    Ok(Report::new(json!({ "app": app }), message).with_data(&json!({ "app": app })))
+    init::run(
+        Asset::App,
+        &args.wallet,
+        context,
+        ProjectFile::init_app,
+        advice,
+    )
 }

@@ -1,0 +1,43 @@
+//! `iexec dataset publish`.
+
+use sdk::{
+    Client,
+    dataset::{self, Offer},
+};
+
+use crate::{
+    commands::asset::publish::{self, restriction},
+    context::Context,
+    outcome::{Failure, Report},
+};
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  iexec dataset publish --price 0.1 RLC --tag tee,tdx")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    common: publish::Args,
+    /// Only with this app
+    #[arg(long, value_name = "address")]
+    app_restrict: Option<String>,
+    /// Only on this workerpool
+    #[arg(long, value_name = "address")]
+    workerpool_restrict: Option<String>,
+}
+
+/// Runs it.
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
+    let terms = args.common.terms(Offer::VOLUME)?;
+    let workerpool = args.workerpool_restrict.as_deref();
+    let offer = Offer {
+        price: terms.price,
+        volume: terms.volume,
+        tag: terms.tag,
+        app: restriction("--app-restrict", args.app_restrict.as_deref())?,
+        workerpool: restriction("--workerpool-restrict", workerpool)?,
+        requester: terms.requester,
+    };
+    let tag = terms.tag;
+    let preflight = async |client: &Client, address| dataset::preflight(client, address, tag).await;
+    publish::run(&args.common, context, &terms, &offer, preflight).await
+}
