@@ -252,6 +252,7 @@ fn a_price_does_not_swallow_the_address() {
     assert!(publish("--volume many").contains("--volume"));
     assert!(publish("--dataset-restrict me").contains("--dataset-restrict"));
     assert!(publish("--tag nonsense").contains("nonsense"));
+    assert!(publish("--tag tee").contains("tee,tdx"));
     let trust = project.error("workerpool publish --trust high --chain local");
     assert!(trust["message"].to_string().contains("--trust"), "{trust}");
 }

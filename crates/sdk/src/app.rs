@@ -3,8 +3,6 @@
 use chain::{Actor, AppInfo, Asset, NewAsset, Receipt};
 use protocol::{Address, B256, Bytes, OrderHash, Tag, U256, order::AppOrder};
 
-pub(crate) use crate::asset::sign;
-
 use crate::{
     Client, Error,
     asset::{self, Info},
@@ -129,28 +127,6 @@ pub async fn publish(
     offer: &Offer,
 ) -> Result<OrderHash, Error> {
     asset::publish(client, actor, app, offer).await
-}
-
-/// Whether anybody could run the app if its orders were published.
-///
-/// An enclave configuration is refused whatever the tag: the frameworks that read it (Scone,
-/// Gramine) are gone, a TDX app is an ordinary image measured by its checksum, and requesters with
-/// the published SDK refuse the app (spec/client.md §5.1).
-///
-/// # Errors
-/// [`Error::Configuration`], [`Error::NotFound`], [`Error::Chain`].
-pub async fn preflight(client: &Client, app: Address) -> Result<(), Error> {
-    if show(client, app).await?.mrenclave.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Configuration {
-        reason: format!("app {app} has an MREnclave, which is no longer supported"),
-        hint: Some(
-            "remove `mrenclave` from iexec.json and run `iexec app deploy` again, or use \
-             --skip-preflight-check"
-                .to_owned(),
-        ),
-    })
 }
 
 /// Whether the app has a secret of its developer.

@@ -50,7 +50,7 @@ impl Both {
         self.owner.raw("app deploy --chain local").await?;
         let publish = "app publish --chain local";
         let refused = self.owner.raw_fails(publish).await?;
-        expect(&refused, "MREnclave")?;
+        expect(&refused, "enclave")?;
         let publish = format!("{publish} --skip-preflight-check");
         self.owner.raw(&publish).await.map(drop)
     }

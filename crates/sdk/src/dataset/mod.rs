@@ -83,22 +83,6 @@ impl asset::Offer for Offer {
     }
 }
 
-/// Whether confidential tasks could open the dataset if orders with `tag` were published.
-///
-/// # Errors
-/// [`Error::Configuration`] when its key is not in the SMS, [`Error::Api`].
-pub async fn preflight(client: &Client, dataset: Address, tag: Tag) -> Result<(), Error> {
-    if !tag.is_tee() || has_key(client, dataset).await? {
-        return Ok(());
-    }
-    Err(Error::Configuration {
-        reason: format!("the key of dataset {dataset} is not in the SMS: no task can open it"),
-        hint: Some(format!(
-            "run `iexec dataset push-secret {dataset}` first, or use --skip-preflight-check"
-        )),
-    })
-}
-
 /// Whether the dataset's key is in the SMS.
 ///
 /// # Errors

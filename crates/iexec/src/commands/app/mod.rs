@@ -3,9 +3,11 @@
 mod deploy;
 mod init;
 mod publish;
+mod request_execution;
 mod run;
 mod secret;
 mod test;
+mod wishes;
 
 use chain::Asset;
 use clap::Subcommand;

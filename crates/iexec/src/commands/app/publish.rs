@@ -1,6 +1,7 @@
 //! `iexec app publish`.
 
-use sdk::app::{self, Offer};
+use chain::Asset;
+use sdk::{app::Offer, run::preflight};
 
 use crate::{
     commands::asset::publish::{self, restriction},
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let terms = args.common.terms(Offer::VOLUME)?;
+    let terms = args.common.terms(Asset::App, Offer::VOLUME)?;
     let dataset = args.dataset_restrict.as_deref();
     let workerpool = args.workerpool_restrict.as_deref();
     let offer = Offer {
@@ -41,5 +42,5 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
              the official client 9.0.1 asks for confidential ones",
         );
     }
-    publish::run(&args.common, context, &terms, &offer, app::preflight).await
+    publish::run(&args.common, context, &terms, &offer, preflight::app).await
 }

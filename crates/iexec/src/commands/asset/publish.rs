@@ -1,7 +1,13 @@
 //! `publish` of an asset: an order signed and put on the market.
 
+use chain::Asset;
 use protocol::{Address, Tag, U256, rlc};
-use sdk::{Client, asset::Offer, parse};
+use sdk::{
+    Client,
+    asset::{self, Offer},
+    order::tags,
+    parse,
+};
 use serde_json::json;
 
 use crate::{
@@ -58,15 +64,16 @@ pub(crate) struct Terms {
 
 impl Args {
     /// Reads the options; `volume` is what is offered when nothing is said.
-    pub(crate) fn terms(&self, volume: u64) -> Result<Terms, sdk::Error> {
+    pub(crate) fn terms(&self, asset: Asset, volume: u64) -> Result<Terms, sdk::Error> {
         let (price, address) = amount::split(&self.price, self.address.as_deref());
+        let tag = self.tag.as_deref().unwrap_or_default();
         let given = self.volume.as_deref();
         let given = given.map(|text| parse::integer("--volume", text));
         Ok(Terms {
             address: address.map(str::to_owned),
             price: rlc::parse(&price, "nRLC")?,
             volume: given.transpose()?.unwrap_or(U256::from(volume)),
-            tag: Tag::parse(self.tag.as_deref().unwrap_or_default())?,
+            tag: tags::read("--tag", asset::book(asset), tag)?,
             requester: restriction("--requester-restrict", self.requester_restrict.as_deref())?,
         })
     }

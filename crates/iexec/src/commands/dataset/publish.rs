@@ -1,9 +1,7 @@
 //! `iexec dataset publish`.
 
-use sdk::{
-    Client,
-    dataset::{self, Offer},
-};
+use chain::Asset;
+use sdk::{Client, dataset::Offer, run::preflight};
 
 use crate::{
     commands::asset::publish::{self, restriction},
@@ -27,7 +25,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let terms = args.common.terms(Offer::VOLUME)?;
+    let terms = args.common.terms(Asset::Dataset, Offer::VOLUME)?;
     let workerpool = args.workerpool_restrict.as_deref();
     let offer = Offer {
         price: terms.price,
@@ -37,7 +35,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         workerpool: restriction("--workerpool-restrict", workerpool)?,
         requester: terms.requester,
     };
-    let tag = terms.tag;
-    let preflight = async |client: &Client, address| dataset::preflight(client, address, tag).await;
+    let is_tee = terms.tag.is_tee();
+    let preflight = async |client: &Client, address| match is_tee {
+        true => preflight::dataset(client, address).await,
+        false => Ok(()),
+    };
     publish::run(&args.common, context, &terms, &offer, preflight).await
 }

@@ -1,5 +1,6 @@
 //! `iexec workerpool publish`.
 
+use chain::Asset;
 use protocol::U256;
 use sdk::{
     parse,
@@ -36,7 +37,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let terms = args.common.terms(Offer::VOLUME)?;
+    let terms = args.common.terms(Asset::Workerpool, Offer::VOLUME)?;
     let offer = Offer {
         price: terms.price,
         volume: terms.volume,
