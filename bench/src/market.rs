@@ -7,6 +7,7 @@ mod publish;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
 use chain::Hub;
 use network::{Info, Network};
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,7 @@ impl Market {
         let service = market::Service::open(config, Arc::new(hub.clone())).await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
+        let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
         let router = service.router();
         let serve = router.into_make_service_with_connect_info::<SocketAddr>();
         let stop = CancellationToken::new();

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use chain::{Actor, Hub, NewAsset, Wallet};
 use network::{Info, Role, local_wallet};
 use protocol::{
-    Address, B256, Bytes, U256,
+    Address, B256, Bytes, Tag, U256,
     challenge::Audience,
     order::{AppOrder, Signed},
 };
@@ -89,9 +89,13 @@ fn orders(
         let salt = salts.fetch_add(1, Ordering::Relaxed);
         let order = AppOrder {
             app,
+            appprice: U256::ZERO,
             volume: U256::from(1),
+            tag: Tag::NONE,
+            datasetrestrict: Address::ZERO,
+            workerpoolrestrict: Address::ZERO,
+            requesterrestrict: Address::ZERO,
             salt: B256::left_padding_from(&salt.to_be_bytes()),
-            ..Signed::<AppOrder>::none().order
         };
         Ok(wallet.sign_order(order, hub.domain())?)
     };

@@ -13,13 +13,17 @@ use revm::primitives::B256Map;
 use revm::state::{AccountInfo, Bytecode};
 
 use crate::block::Block;
-use crate::config::BLOCK_GAS_LIMIT;
 use crate::event::Event;
-use crate::state::{Change, Info, Past, State};
+use crate::state::{Change, Difference, Info, State};
+use crate::terms::Terms;
 
 /// How many blocks back `eth_call`, `eth_getBalance` and the like can look, and how far back a
 /// snapshot can be returned to. About 3 kB of undo entries per busy block are kept for it.
 pub const HISTORY_BLOCKS_MAX: u64 = 1024;
+
+/// Latest time a block can be given by hand, in seconds: far beyond any deadline, far from where
+/// sums of seconds would overflow.
+pub(crate) const TIME_MAX: u64 = 99_999_999_999;
 
 /// What has to be remembered to come back to a snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,7 @@ struct Snapshot {
     position: u64,
     offset: i64,
     next: Option<u64>,
+    terms: Terms,
 }
 
 /// All blocks, the state at the head and the chain's own time.
@@ -44,6 +49,11 @@ pub(crate) struct Chain {
     next: Option<u64>,
     snapshots: BTreeMap<u64, Snapshot>,
     snapshots_taken: u64,
+    terms: Terms,
+    /// How often blocks were given up; part of the headers that follow, so that a new block
+    /// never has the hash of one that was given up.
+    forks: u64,
+    alloc: Vec<(Address, U256)>,
 }
 
 impl Chain {
@@ -72,11 +82,12 @@ impl Chain {
             next: None,
             snapshots: BTreeMap::new(),
             snapshots_taken: 0,
+            terms: Terms::default(),
+            forks: 0,
+            alloc: alloc.to_vec(),
         };
-        chain.push(
-            Block::new(header(0, timestamp, B256::ZERO), Vec::new()),
-            start,
-        );
+        let header = header(0, timestamp, B256::ZERO, chain.terms);
+        chain.push(Block::new(header, Vec::new()), start);
         chain
     }
 
@@ -99,6 +110,9 @@ impl Chain {
             Event::Clock { offset, next } => (self.offset, self.next) = (offset, next),
             Event::Snapshot => self.snapshot(),
             Event::Revert(id) => self.revert(id),
+            Event::Changes(changes) => changes.iter().for_each(|change| self.state.apply(change)),
+            Event::Rollback(number) => self.rollback(number),
+            Event::Terms(terms) => self.terms = terms,
         }
     }
 
@@ -109,6 +123,7 @@ impl Chain {
         }
         self.push(block, start);
         self.next = None;
+        self.terms = self.terms.spent();
         if let Some(number) = self.head_number().checked_sub(HISTORY_BLOCKS_MAX) {
             self.state.forget(self.after(number));
         }
@@ -135,7 +150,7 @@ impl Chain {
     }
 
     fn snapshot(&mut self) {
-        let (offset, next) = (self.offset, self.next);
+        let (offset, next, terms) = (self.offset, self.next, self.terms);
         let (head, position) = (self.head_number(), self.state.position());
         self.snapshots_taken += 1;
         self.snapshots.insert(
@@ -145,6 +160,7 @@ impl Chain {
                 position,
                 offset,
                 next,
+                terms,
             },
         );
     }
@@ -158,6 +174,39 @@ impl Chain {
             self.pop();
         }
         (self.offset, self.next) = (snapshot.offset, snapshot.next);
+        self.terms = snapshot.terms;
+    }
+
+    fn rollback(&mut self, number: u64) {
+        let position = self.after(number);
+        if number >= self.head_number() || !self.state.reaches(position) {
+            return;
+        }
+        self.snapshots
+            .retain(|_, snapshot| snapshot.position <= position);
+        self.state.rewind(position);
+        while self.head_number() > number {
+            self.pop();
+        }
+        self.forks += 1;
+    }
+
+    /// Whether the chain can go back to block `number`.
+    pub(crate) fn can_roll_back(&self, number: u64) -> Result<(), OutOfReach> {
+        if number <= self.head_number() && self.state.reaches(self.after(number)) {
+            return Ok(());
+        }
+        Err(OutOfReach)
+    }
+
+    /// How coming blocks will look.
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    /// Balances at genesis.
+    pub(crate) fn alloc(&self) -> &[(Address, U256)] {
+        &self.alloc
     }
 
     /// Id of the newest snapshot ever taken.
@@ -225,18 +274,20 @@ impl Chain {
 
     /// Chain time when the wall clock says `now`, in seconds; never before the head.
     pub(crate) fn time(&self, now: u64) -> u64 {
-        let time = self
-            .next
-            .unwrap_or_else(|| now.saturating_add_signed(self.offset));
-        time.max(self.head().header.timestamp)
+        let head = self.head().header.timestamp;
+        let spaced = || {
+            self.terms
+                .spacing
+                .map(|seconds| head.saturating_add(seconds))
+        };
+        let time = self.next.or_else(spaced);
+        time.unwrap_or_else(|| now.saturating_add_signed(self.offset))
+            .max(head)
     }
 
     /// The state at the head.
     pub(crate) fn latest(&self) -> View<'_> {
-        View {
-            chain: self,
-            past: Past::default(),
-        }
+        self.differing(Difference::default())
     }
 
     /// The state as it was before block `number + 1`.
@@ -248,10 +299,15 @@ impl Chain {
         if !self.state.reaches(position) {
             return Err(OutOfReach);
         }
-        Ok(View {
+        Ok(self.differing(self.state.past(position)))
+    }
+
+    /// The state at the head with these differences.
+    pub(crate) fn differing(&self, difference: Difference) -> View<'_> {
+        View {
             chain: self,
-            past: self.state.past(position),
-        })
+            difference,
+        }
     }
 
     /// State position when block `number` was no longer the head.
@@ -265,11 +321,31 @@ impl Chain {
 
     /// Seals `transactions` into the next block's header; `timestamp` is in seconds.
     pub(crate) fn next_header(&self, timestamp: u64) -> Header {
-        header(self.head_number() + 1, timestamp, self.head().hash)
+        let number = self.head_number() + 1;
+        let header = header(number, timestamp, self.head().hash, self.terms);
+        if self.forks == 0 {
+            return header;
+        }
+        let extra_data = self.forks.to_be_bytes().into();
+        Header {
+            extra_data,
+            ..header
+        }
     }
 }
 
-fn header(number: u64, timestamp: u64, parent_hash: B256) -> Header {
+#[cfg(test)]
+impl Chain {
+    /// Equal for equal chains: the head, everything in the state, and what comes next.
+    pub(crate) fn fingerprint(&self) -> B256 {
+        let next = (self.offset, self.next, self.terms, self.forks);
+        let snapshots = self.snapshots.keys().collect::<Vec<_>>();
+        let rest = format!("{next:?}{snapshots:?}{}", self.head().hash);
+        alloy::primitives::keccak256(self.state.describe() + &rest)
+    }
+}
+
+fn header(number: u64, timestamp: u64, parent_hash: B256, terms: Terms) -> Header {
     Header {
         parent_hash,
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
@@ -277,10 +353,11 @@ fn header(number: u64, timestamp: u64, parent_hash: B256) -> Header {
         receipts_root: EMPTY_RECEIPTS,
         number,
         timestamp,
-        gas_limit: BLOCK_GAS_LIMIT,
+        beneficiary: terms.coinbase,
+        gas_limit: terms.gas_limit,
         // Serves as `block.prevrandao`: different in each block, and nothing here is at stake.
-        mix_hash: parent_hash,
-        base_fee_per_gas: Some(0),
+        mix_hash: terms.randao.unwrap_or(parent_hash),
+        base_fee_per_gas: Some(terms.base_fee.unwrap_or_default()),
         withdrawals_root: Some(EMPTY_WITHDRAWALS),
         blob_gas_used: Some(0),
         excess_blob_gas: Some(0),
@@ -298,26 +375,28 @@ pub(crate) struct OutOfReach;
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     chain: &'a Chain,
-    past: Past,
+    difference: Difference,
 }
 
 impl View<'_> {
     pub(crate) fn account(&self, address: &Address) -> Option<Info> {
-        match self.past.accounts.get(address) {
+        match self.difference.accounts.get(address) {
             Some(info) => *info,
             None => self.chain.state.account(address),
         }
     }
 
     pub(crate) fn slot(&self, address: &Address, key: &U256) -> U256 {
-        match self.past.slots.get(&(*address, *key)) {
+        match self.difference.slots.get(&(*address, *key)) {
             Some(value) => *value,
             None => self.chain.state.slot(address, key),
         }
     }
 
     pub(crate) fn code(&self, hash: &B256) -> Bytecode {
-        self.chain.state.code(hash).cloned().unwrap_or_default()
+        let code = self.difference.codes.get(hash);
+        let code = code.or_else(|| self.chain.state.code(hash));
+        code.cloned().unwrap_or_default()
     }
 }
 

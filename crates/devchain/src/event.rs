@@ -9,6 +9,7 @@ use alloy::rlp::Decodable;
 use crate::block::{Block, Mined};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::state::{Change, Info};
+use crate::terms::Terms;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,12 @@ pub(crate) enum Event {
     Snapshot,
     /// The chain went back to a snapshot.
     Revert(u64),
+    /// The state was changed by hand.
+    Changes(Vec<Change>),
+    /// The blocks after this one were given up; those that follow will differ from them.
+    Rollback(u64),
+    /// How coming blocks are to look was set by hand.
+    Terms(Terms),
 }
 
 impl Event {
@@ -72,6 +79,18 @@ impl Event {
                 out.u8(5);
                 out.u64(*id);
             }
+            Self::Changes(changes) => {
+                out.u8(6);
+                write_list(&mut out, changes, write_change);
+            }
+            Self::Rollback(number) => {
+                out.u8(7);
+                out.u64(*number);
+            }
+            Self::Terms(terms) => {
+                out.u8(8);
+                write_terms(&mut out, terms);
+            }
         }
         out.0
     }
@@ -99,6 +118,9 @@ impl Event {
             },
             4 => Self::Snapshot,
             5 => Self::Revert(input.u64()?),
+            6 => Self::Changes(input.list(read_change)?),
+            7 => Self::Rollback(input.u64()?),
+            8 => Self::Terms(read_terms(input)?),
             _ => return Err(Malformed),
         };
         input.end()?;
@@ -111,6 +133,24 @@ fn write_list<T>(out: &mut Writer, items: &[T], item: impl Fn(&mut Writer, &T)) 
     for value in items {
         item(out, value);
     }
+}
+
+fn write_terms(out: &mut Writer, terms: &Terms) {
+    out.address(terms.coinbase);
+    out.u64(terms.gas_limit);
+    write_list(out, terms.spacing.as_slice(), |out, value| out.u64(*value));
+    write_list(out, terms.base_fee.as_slice(), |out, value| out.u64(*value));
+    write_list(out, terms.randao.as_slice(), |out, value| out.b256(*value));
+}
+
+fn read_terms(input: &mut Reader<'_>) -> Result<Terms, Malformed> {
+    Ok(Terms {
+        coinbase: input.address()?,
+        gas_limit: input.u64()?,
+        spacing: input.list(Reader::u64)?.first().copied(),
+        base_fee: input.list(Reader::u64)?.first().copied(),
+        randao: input.list(Reader::b256)?.first().copied(),
+    })
 }
 
 fn write_mined(out: &mut Writer, mined: &Mined) {
@@ -219,6 +259,20 @@ mod tests {
         ]
     }
 
+    fn terms() -> impl Strategy<Value = Terms> {
+        let numbers = any::<(u64, Option<u64>, Option<u64>)>();
+        (address(), numbers, prop::option::of(word())).prop_map(|(coinbase, numbers, randao)| {
+            let (gas_limit, spacing, base_fee) = numbers;
+            Terms {
+                coinbase,
+                gas_limit,
+                spacing,
+                base_fee,
+                randao,
+            }
+        })
+    }
+
     fn event() -> impl Strategy<Value = Event> {
         let alloc = prop::collection::vec((address(), word().prop_map(|word| word.into())), 0..4);
         let changes = prop::collection::vec(change(), 0..8);
@@ -246,6 +300,9 @@ mod tests {
                 .prop_map(|(offset, next)| Event::Clock { offset, next }),
             Just(Event::Snapshot),
             any::<u64>().prop_map(Event::Revert),
+            prop::collection::vec(change(), 0..8).prop_map(Event::Changes),
+            any::<u64>().prop_map(Event::Rollback),
+            terms().prop_map(Event::Terms),
         ]
     }
 

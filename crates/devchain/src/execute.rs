@@ -1,15 +1,13 @@
-//! Running transactions: into a block, as a call that leaves no trace, or to find their gas.
+//! Running transactions into blocks.
 
 use alloy::consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
 use alloy::consensus::transaction::Recovered;
 use alloy::consensus::{Header, Transaction as _, TxEnvelope};
-use alloy::primitives::{Address, Bloom, Bytes, U256, logs_bloom};
-use alloy::rpc::types::TransactionRequest;
-use alloy_evm::rpc::TryIntoTxEnv;
+use alloy::primitives::{Address, Bloom, U256, logs_bloom};
 use alloy_evm::{EthEvmFactory, Evm, EvmEnv, EvmFactory};
 use revm::DatabaseCommit;
-use revm::context::result::{ExecutionResult, ResultGas};
-use revm::context::{BlockEnv, CfgEnv, TxEnv};
+use revm::context::result::ExecutionResult;
+use revm::context::{BlockEnv, CfgEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::database::CacheDB;
 use revm::inspector::NoOpInspector;
@@ -19,28 +17,25 @@ use revm::state::{Account, EvmState};
 
 use crate::block::{Block, Mined};
 use crate::chain::{Chain, View};
-use crate::config::BLOCK_GAS_LIMIT;
 use crate::event::Event;
 use crate::rpc::RpcError;
 use crate::state::{Change, Info};
+use crate::trace::CallTracer;
 
 /// Rules the EVM follows.
 const RULES: SpecId = SpecId::PRAGUE;
-/// Added to the estimate of a contract call: one storage slot that was in use when the estimate
-/// was made and is not any more when the transaction is mined. Gas costs nothing here.
-const ESTIMATE_SPARE_GAS: u64 = 22_100;
-/// An estimate may exceed the least sufficient gas by this fraction; halves the number of runs.
-const ESTIMATE_TOLERANCE: u64 = 64;
-/// What a call with value hands to its callee on top, see EIP-150.
-const STIPEND_GAS: u64 = 2_300;
 
-type Machine<'a> = <EthEvmFactory as EvmFactory>::Evm<CacheDB<View<'a>>, NoOpInspector>;
+pub(crate) type Machine<'a, I = NoOpInspector> =
+    <EthEvmFactory as EvmFactory>::Evm<CacheDB<View<'a>>, I>;
 
-fn machine<'a>(chain_id: u64, view: View<'a>, header: &Header, is_call: bool) -> Machine<'a> {
+/// The rules and the block that code runs under. A call may come from anybody; a transaction has
+/// its nonce in order and pays the base fee. Accounts with code may send either: nobody has the
+/// key of a contract, so only an impersonated account can be meant.
+pub(crate) fn environment(chain_id: u64, header: &Header, is_call: bool) -> EvmEnv {
     let mut cfg_env = CfgEnv::new_with_spec(RULES).with_chain_id(chain_id);
     cfg_env.disable_nonce_check = is_call;
-    cfg_env.disable_eip3607 = is_call;
     cfg_env.disable_base_fee = is_call;
+    cfg_env.disable_eip3607 = true;
     let fraction = BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE;
     let block_env = BlockEnv {
         number: U256::from(header.number),
@@ -52,7 +47,50 @@ fn machine<'a>(chain_id: u64, view: View<'a>, header: &Header, is_call: bool) ->
         blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(0, fraction)),
         ..BlockEnv::default()
     };
-    EthEvmFactory::default().create_evm(CacheDB::new(view), EvmEnv { cfg_env, block_env })
+    EvmEnv { cfg_env, block_env }
+}
+
+/// Whether the transaction could be mined if its nonce were next: what can be said about it while
+/// it waits.
+pub(crate) fn admit(
+    chain: &Chain,
+    timestamp: u64,
+    transaction: &Recovered<TxEnvelope>,
+) -> Result<(), RpcError> {
+    let mut environment = environment(chain.id(), &chain.next_header(timestamp), false);
+    environment.cfg_env.disable_nonce_check = true;
+    let database = CacheDB::new(chain.latest());
+    let mut machine = EthEvmFactory::default().create_evm(database, environment);
+    let outcome = machine.transact(transaction);
+    outcome.map(drop).map_err(RpcError::invalid)
+}
+
+/// Runs a mined transaction again as it ran, with `tracer` watching; returns its gas limit and
+/// the gas it used.
+pub(crate) fn repeat(
+    chain: &Chain,
+    block: &Block,
+    index: usize,
+    tracer: &mut CallTracer,
+) -> Result<(u64, u64), RpcError> {
+    let before = block.header.number.saturating_sub(1);
+    let environment = environment(chain.id(), &block.header, false);
+    let database = CacheDB::new(chain.at(before)?);
+    let factory = EthEvmFactory::default();
+    let mut machine = factory.create_evm_with_inspector(database, environment, tracer);
+    machine.disable_inspector();
+    let sent = |mined: &Mined| Recovered::new_unchecked(mined.transaction.clone(), mined.sender);
+    for mined in block.transactions.iter().take(index) {
+        let outcome = machine.transact(sent(mined)).map_err(RpcError::invalid)?;
+        machine.db_mut().commit(outcome.state);
+    }
+    machine.enable_inspector();
+    let mined = &block.transactions[index];
+    let outcome = machine.transact(sent(mined)).map_err(RpcError::invalid)?;
+    Ok((
+        mined.transaction.gas_limit(),
+        outcome.result.gas().tx_gas_used(),
+    ))
 }
 
 /// A block in the making.
@@ -67,7 +105,9 @@ impl<'a> Builder<'a> {
     /// Starts the block after `chain`'s head; `timestamp` in seconds.
     pub(crate) fn new(chain: &'a Chain, timestamp: u64) -> Self {
         let header = chain.next_header(timestamp);
-        let machine = machine(chain.id(), chain.latest(), &header, false);
+        let environment = environment(chain.id(), &header, false);
+        let database = CacheDB::new(chain.latest());
+        let machine = EthEvmFactory::default().create_evm(database, environment);
         Self {
             machine,
             header,
@@ -111,8 +151,15 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Closes the block.
+    /// Closes the block, to be appended.
     pub(crate) fn seal(self) -> Event {
+        let (block, changes) = self.finish();
+        let block = Box::new(block);
+        Event::Block { block, changes }
+    }
+
+    /// Closes the block; also says what it changes.
+    pub(crate) fn finish(self) -> (Block, Vec<Change>) {
         let Self {
             mut header,
             transactions,
@@ -129,10 +176,7 @@ impl<'a> Builder<'a> {
         header.logs_bloom = transactions.iter().fold(Bloom::ZERO, |bloom, mined| {
             bloom | logs_bloom(mined.logs.iter())
         });
-        Event::Block {
-            block: Box::new(Block::new(header, transactions)),
-            changes,
-        }
+        (Block::new(header, transactions), changes)
     }
 }
 
@@ -168,108 +212,4 @@ fn account_changes(before: &CacheDB<View<'_>>, address: Address, account: &Accou
     let slots = account.changed_storage_slots();
     changes.extend(slots.map(|(key, slot)| Change::Slot(address, *key, slot.present_value)));
     changes
-}
-
-/// Runs `request` against `view` in the block described by `header` and returns its output.
-pub(crate) fn call(
-    chain: &Chain,
-    view: View<'_>,
-    header: &Header,
-    request: TransactionRequest,
-) -> Result<Bytes, RpcError> {
-    let mut machine = machine(chain.id(), view, header, true);
-    let transaction = simulated(&machine, header, request)?;
-    succeed(&mut machine, transaction).map(|(_, output)| output)
-}
-
-/// Gas limit with which `request` succeeds in the block described by `header`.
-pub(crate) fn estimate(
-    chain: &Chain,
-    view: View<'_>,
-    header: &Header,
-    request: TransactionRequest,
-) -> Result<u64, RpcError> {
-    let is_plain = is_plain(&view, &request);
-    let mut machine = machine(chain.id(), view, header, true);
-    let transaction = simulated(&machine, header, request)?;
-    let most = transaction.gas_limit;
-    let (gas, _) = succeed(&mut machine, transaction.clone())?;
-    if is_plain {
-        return Ok(gas.tx_gas_used());
-    }
-    let mut works = |gas_limit| {
-        succeed(
-            &mut machine,
-            TxEnv {
-                gas_limit,
-                ..transaction.clone()
-            },
-        )
-        .is_ok()
-    };
-    Ok(least_gas(gas, most, &mut works)
-        .saturating_add(ESTIMATE_SPARE_GAS)
-        .min(most))
-}
-
-/// Least gas that works, up to the tolerance; `most` is known to.
-fn least_gas(gas: ResultGas, most: u64, works: &mut dyn FnMut(u64) -> bool) -> u64 {
-    let mut low = gas.tx_gas_used().saturating_sub(1);
-    let mut high = most;
-    let mut guess = (gas.total_gas_spent() + STIPEND_GAS) / 63 * 64;
-    while high - low > 1 + high / ESTIMATE_TOLERANCE {
-        guess = guess.clamp(low + 1, high - 1);
-        if works(guess) {
-            high = guess
-        } else {
-            low = guess
-        }
-        guess = low + (high - low) / 2;
-    }
-    high
-}
-
-fn is_plain(view: &View<'_>, request: &TransactionRequest) -> bool {
-    let recipient = request.to.and_then(|to| to.to().copied());
-    let has_code = |address| {
-        view.account(&address)
-            .is_some_and(|info| !info.is_code_empty())
-    };
-    recipient.is_some_and(|address| !has_code(address))
-        && request.input.input().is_none_or(|input| input.is_empty())
-}
-
-/// A call as the EVM wants it: free of charge, so that the sender needs no balance for it.
-fn simulated(
-    machine: &Machine<'_>,
-    header: &Header,
-    request: TransactionRequest,
-) -> Result<TxEnv, RpcError> {
-    let env = EvmEnv {
-        cfg_env: machine.cfg_env().clone(),
-        block_env: machine.block().clone(),
-    };
-    let mut transaction: TxEnv = request
-        .try_into_tx_env(&env)
-        .map_err(|error| RpcError::params(error.to_string()))?;
-    transaction.gas_limit = transaction
-        .gas_limit
-        .min(header.gas_limit)
-        .min(BLOCK_GAS_LIMIT);
-    transaction.gas_price = 0;
-    transaction.gas_priority_fee = transaction.gas_priority_fee.map(|_| 0);
-    Ok(transaction)
-}
-
-fn succeed(machine: &mut Machine<'_>, transaction: TxEnv) -> Result<(ResultGas, Bytes), RpcError> {
-    let gas_limit = transaction.gas_limit;
-    match machine
-        .transact_raw(transaction)
-        .map_err(RpcError::invalid)?
-        .result
-    {
-        ExecutionResult::Success { gas, output, .. } => Ok((gas, output.into_data())),
-        ExecutionResult::Revert { output, .. } => Err(RpcError::reverted(&output)),
-        ExecutionResult::Halt { reason, .. } => Err(RpcError::halted(&reason, gas_limit)),
-    }
 }

@@ -31,7 +31,11 @@ mod log_file;
 mod node;
 mod pool;
 mod rpc;
+mod session;
+mod simulate;
 mod state;
+mod terms;
+mod trace;
 mod websocket;
 
 pub use chain::HISTORY_BLOCKS_MAX;
@@ -41,6 +45,10 @@ pub use error::Error;
 pub use http::{BODY_BYTES_MAX, NONCE_HEADER, SEND_HOLD_MS, rpc_router};
 pub use ledger::SNAPSHOTS_MAX;
 pub use node::{Node, SUBSCRIBER_LAG_BLOCKS_MAX};
-pub use pool::{POOL_SENDER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX};
-pub use rpc::{BATCH_REQUESTS_MAX, FILTER_IDLE_SECONDS, FILTERS_MAX, LOGS_RESULTS_MAX, RpcError};
+pub use pool::{POOL_BYTES_MAX, POOL_SENDER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX};
+pub use rpc::{
+    ARRIVALS_MAX, BATCH_REQUESTS_MAX, FILTER_IDLE_SECONDS, FILTER_TERMS_MAX, FILTERS_MAX,
+    LOGS_RESULTS_MAX, RpcError,
+};
+pub use session::IMPERSONATED_MAX;
 pub use websocket::{CONNECTIONS_MAX, SUBSCRIPTIONS_MAX};

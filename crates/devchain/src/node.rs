@@ -1,11 +1,13 @@
 //! The handle everything outside holds: one ledger behind a lock, and news of its blocks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::time::Duration;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use alloy::rpc::types::{Header, Log};
 use alloy::signers::local::PrivateKeySigner;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -14,17 +16,29 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::rpc::{self, Filters, RpcError};
+use crate::session::Mining;
 
 /// Blocks a subscriber may fall behind before it is dropped.
 pub const SUBSCRIBER_LAG_BLOCKS_MAX: usize = 1024;
 
-/// A new block, as subscribers hear of it.
+/// Notices a subscriber may fall behind: of each block, and of the transaction it was mined for.
+const SUBSCRIBER_LAG_MAX: usize = 2 * SUBSCRIBER_LAG_BLOCKS_MAX;
+
+/// Something new, as subscribers hear of it.
 #[derive(Debug)]
 pub(crate) struct Notice {
     /// Counts notices; unlike block numbers it never goes back.
     pub(crate) sequence: u64,
-    pub(crate) header: Header,
-    pub(crate) logs: Vec<Log>,
+    pub(crate) what: What,
+}
+
+/// What is new.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// A block was mined.
+    Block { header: Box<Header>, logs: Vec<Log> },
+    /// A transaction was taken in.
+    Transaction(B256),
 }
 
 /// A running chain. Clones are cheap and mean the same chain, which lives until the last is gone.
@@ -44,6 +58,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     unlocked: Vec<PrivateKeySigner>,
     closed: CancellationToken,
+    /// Stops the task that mines periodically, if there is one.
+    timer: Mutex<Option<CancellationToken>>,
 }
 
 impl Node {
@@ -58,11 +74,12 @@ impl Node {
         Ok(Self(Arc::new(Shared {
             ledger,
             filters: Mutex::default(),
-            notices: broadcast::Sender::new(SUBSCRIBER_LAG_BLOCKS_MAX),
+            notices: broadcast::Sender::new(SUBSCRIBER_LAG_MAX),
             sequence: Mutex::new(0),
             clock: config.clock,
             unlocked: config.unlocked,
             closed: CancellationToken::new(),
+            timer: Mutex::default(),
         })))
     }
 
@@ -132,19 +149,47 @@ impl Node {
             .unwrap_or_else(PoisonError::into_inner);
         let before = ledger.chain.head_number();
         let result = change(&mut ledger, self.wall_time());
+        let news = ledger.take_news();
+        for hash in news.arrivals {
+            self.filters().note_arrival(hash);
+            self.announce(|| What::Transaction(hash));
+        }
+        let before = news.lowest_head.map_or(before, |lowest| lowest.min(before));
         for block in ledger.chain.blocks(before + 1, u64::MAX) {
-            let mut sequence = self.sequence();
-            *sequence += 1;
-            if self.0.notices.receiver_count() == 0 {
-                continue;
-            }
-            let _ = self.0.notices.send(Arc::new(Notice {
-                sequence: *sequence,
-                header: rpc::header(block),
+            self.announce(|| What::Block {
+                header: Box::new(rpc::header(block)),
                 logs: rpc::logs(block).collect(),
-            }));
+            });
         }
         result
+    }
+
+    fn announce(&self, what: impl FnOnce() -> What) {
+        let mut sequence = self.sequence();
+        *sequence += 1;
+        if self.0.notices.receiver_count() > 0 {
+            let (sequence, what) = (*sequence, what());
+            let _ = self.0.notices.send(Arc::new(Notice { sequence, what }));
+        }
+    }
+
+    /// Says when blocks are mined. Mining by the clock needs a tokio runtime around the caller,
+    /// as every server has; it ends with the node.
+    pub(crate) fn set_mining(&self, mining: Mining) -> Result<(), RpcError> {
+        let mut timer = self.0.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = Handle::try_current();
+        if let (Mining::Every(_), Err(error)) = (mining, &runtime) {
+            return Err(RpcError::rejected(format!("no clock to mine by: {error}")));
+        }
+        if let Some(old) = timer.take() {
+            old.cancel();
+        }
+        if let (Mining::Every(seconds), Ok(runtime)) = (mining, runtime) {
+            let stop = self.0.closed.child_token();
+            *timer = Some(stop.clone());
+            runtime.spawn(mine_every(Arc::downgrade(&self.0), seconds, stop));
+        }
+        self.write(|ledger, now| ledger.set_mining(mining, now).map_err(RpcError::internal))
     }
 
     fn sequence(&self) -> MutexGuard<'_, u64> {
@@ -176,6 +221,26 @@ impl Node {
             .unlocked
             .iter()
             .find(|signer| signer.address() == address)
+    }
+}
+
+/// Mines a block every so many seconds, until told to stop or until the node is gone.
+async fn mine_every(node: Weak<Shared>, seconds: u64, stop: CancellationToken) {
+    let period = Duration::from_secs(seconds);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            () = stop.cancelled() => return,
+        }
+        let Some(node) = node.upgrade().map(Node) else {
+            return;
+        };
+        let mine = move || node.write(|ledger, now| ledger.mine(now).map_err(RpcError::internal));
+        match tokio::task::spawn_blocking(mine).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "could not mine a block"),
+            Err(_) => return,
+        }
     }
 }
 

@@ -25,12 +25,6 @@ impl Default for Info {
     }
 }
 
-impl Info {
-    pub(crate) fn is_code_empty(&self) -> bool {
-        self.code_hash == KECCAK256_EMPTY
-    }
-}
-
 impl From<Info> for AccountInfo {
     fn from(info: Info) -> Self {
         let Info {
@@ -188,8 +182,8 @@ impl State {
     }
 
     /// What differed from now at `position`, which must be in reach.
-    pub(crate) fn past(&self, position: u64) -> Past {
-        let mut past = Past::default();
+    pub(crate) fn past(&self, position: u64) -> Difference {
+        let mut past = Difference::default();
         let skip = usize::try_from(position.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
         for undo in self.undo.iter().skip(skip).rev() {
             match *undo {
@@ -210,11 +204,59 @@ impl State {
     }
 }
 
-/// An older moment, as its differences from the head.
+#[cfg(test)]
+impl State {
+    /// Everything in it, in an order of its own.
+    pub(crate) fn describe(&self) -> String {
+        use std::collections::BTreeMap;
+        let accounts: BTreeMap<_, _> = self.accounts.iter().collect();
+        let slots = |slots: &U256Map<U256>| -> BTreeMap<_, _> {
+            slots.iter().map(|(key, value)| (*key, *value)).collect()
+        };
+        let storage = self.storage.iter();
+        let storage: BTreeMap<_, _> = storage.map(|(owner, all)| (owner, slots(all))).collect();
+        format!("{accounts:?}{storage:?}")
+    }
+}
+
+/// Another moment, older or not yet come, as its differences from the head.
 #[derive(Debug, Default)]
-pub(crate) struct Past {
+pub(crate) struct Difference {
     pub(crate) accounts: AddressMap<Option<Info>>,
     pub(crate) slots: HashMap<(Address, U256), U256>,
+    pub(crate) codes: B256Map<Bytecode>,
+}
+
+impl Difference {
+    /// What the head would be after `changes`.
+    pub(crate) fn after(changes: &[Change]) -> Self {
+        let mut difference = Self::default();
+        for change in changes {
+            difference.add(change);
+        }
+        difference
+    }
+
+    fn add(&mut self, change: &Change) {
+        match change {
+            Change::Account(address, info) => {
+                self.accounts.insert(*address, Some(*info));
+            }
+            Change::Slot(address, key, value) => {
+                self.slots.insert((*address, *key), *value);
+            }
+            // What a transaction destroys it has created itself (EIP-6780), or was empty: no
+            // older storage is left behind.
+            Change::Destroyed(address) => {
+                self.accounts.insert(*address, None);
+                self.slots.retain(|(owner, _), _| owner != address);
+            }
+            Change::Code(code) => {
+                let code = Bytecode::new_raw(code.clone());
+                self.codes.insert(code.hash_slow(), code);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 use crate::http::BODY_BYTES_MAX;
-use crate::node::{Node, Notice};
+use crate::node::{Node, Notice, What};
 use crate::rpc::{self, Params, RpcError};
 
 /// WebSocket connections served at a time.
@@ -53,6 +53,10 @@ struct Gone;
 enum Topic {
     NewHeads,
     Logs(Box<Filter>),
+    /// Transactions taken in; in full, or their hashes.
+    Transactions {
+        in_full: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -84,8 +88,8 @@ async fn serve(node: Node, mut socket: WebSocket, _permit: OwnedSemaphorePermit)
             },
             notice = notices.recv() => match notice {
                 Ok(notice) => session.notify(&mut socket, &notice).await,
-                Err(broadcast::error::RecvError::Lagged(blocks)) => {
-                    tracing::warn!(blocks, "dropped a subscriber that fell behind");
+                Err(broadcast::error::RecvError::Lagged(notices)) => {
+                    tracing::warn!(notices, "dropped a subscriber that fell behind");
                     return;
                 }
                 Err(broadcast::error::RecvError::Closed) => return,
@@ -150,7 +154,10 @@ impl Session {
         }
         let topic = match params.get::<String>(0)?.as_str() {
             "newHeads" => Topic::NewHeads,
-            "logs" => Topic::Logs(Box::new(params.opt(1)?.unwrap_or_default())),
+            "logs" => Topic::Logs(Box::new(rpc::wanted(params, 1)?)),
+            "newPendingTransactions" => Topic::Transactions {
+                in_full: params.opt(1)?.unwrap_or(false),
+            },
             topic => return Err(RpcError::params(format!("no subscription `{topic}`"))),
         };
         let ledger = self.node.read();
@@ -167,7 +174,7 @@ impl Session {
             if notice.sequence <= subscription.seen {
                 continue;
             }
-            for result in subscription.results(notice) {
+            for result in subscription.results(&self.node, notice) {
                 let params = json!({ "subscription": format!("{id:#x}"), "result": result });
                 let message =
                     json!({ "jsonrpc": "2.0", "method": "eth_subscription", "params": params });
@@ -179,14 +186,23 @@ impl Session {
 }
 
 impl Subscription {
-    fn results(&self, notice: &Notice) -> Vec<Value> {
-        match &self.topic {
-            Topic::NewHeads => rpc::value(&notice.header).into_iter().collect(),
-            Topic::Logs(filter) if filter.matches_bloom(notice.header.inner.logs_bloom) => {
-                let logs = notice.logs.iter().filter(|log| filter.matches(&log.inner));
+    fn results(&self, node: &Node, notice: &Notice) -> Vec<Value> {
+        match (&self.topic, &notice.what) {
+            (Topic::NewHeads, What::Block { header, .. }) => {
+                rpc::value(header).into_iter().collect()
+            }
+            (Topic::Logs(filter), What::Block { header, logs })
+                if filter.matches_bloom(header.inner.logs_bloom) =>
+            {
+                let logs = logs.iter().filter(|log| filter.matches(&log.inner));
                 logs.filter_map(|log| rpc::value(log).ok()).collect()
             }
-            Topic::Logs(_) => Vec::new(),
+            (Topic::Transactions { in_full: false }, What::Transaction(hash)) => vec![json!(hash)],
+            (Topic::Transactions { in_full: true }, What::Transaction(hash)) => {
+                let found = node.request("eth_getTransactionByHash", json!([hash]));
+                found.into_iter().filter(|found| !found.is_null()).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }

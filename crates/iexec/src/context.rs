@@ -85,8 +85,7 @@ impl Context {
     /// `iexec.json`.
     pub(crate) fn project_file(&self) -> Result<ProjectFile, Failure> {
         let text = read(&self.project.join(iexec_json::FILE_NAME))?.ok_or_else(|| {
-            Failure::new(format!("Missing \"{}\" file", iexec_json::FILE_NAME))
-                .named("ConfigurationError")
+            missing(iexec_json::FILE_NAME)
                 .hint("run `iexec init` first, or go to the folder of your project")
         })?;
         Ok(ProjectFile::parse(&text)?)
@@ -154,6 +153,13 @@ impl Context {
             ))
         })
     }
+}
+
+/// A file of the project that is not there.
+pub(crate) fn missing(name: &str) -> Failure {
+    Failure::new(format!(
+        "Missing \"{name}\" file, did you forget to run \"iexec init\"?"
+    ))
 }
 
 /// A file's text; none when there is no file.

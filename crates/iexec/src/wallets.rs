@@ -56,8 +56,7 @@ impl Found {
 /// project, the newest of all.
 pub(crate) fn find(context: &Context, args: &WalletArgs) -> Result<Found, Failure> {
     try_find(context, args)?.ok_or_else(|| {
-        Failure::new("Wallet file not found")
-            .hint("make one with `iexec wallet create`, or say where it is with --keystoredir")
+        not_found("make one with `iexec wallet create`, or say where it is with --keystoredir")
     })
 }
 
@@ -67,7 +66,7 @@ pub(crate) fn try_find(context: &Context, args: &WalletArgs) -> Result<Option<Fo
     if let Some(name) = &args.wallet_file {
         let path = dir.join(name);
         let text = read(&path)?;
-        let missing = || Failure::new(format!("wallet file {} not found", path.display()));
+        let missing = || not_found(format!("there is no {}", path.display()));
         return Ok(Some(Found {
             text: text.ok_or_else(missing)?,
             path,
@@ -87,8 +86,8 @@ pub(crate) fn try_find(context: &Context, args: &WalletArgs) -> Result<Option<Fo
     let names = names(&dir);
     let Some(name) = wallet_file::newest(names.iter().map(String::as_str), address) else {
         return match address {
-            Some(address) => Err(Failure::new(format!(
-                "no wallet of {address} in {}",
+            Some(address) => Err(not_found(format!(
+                "there is no wallet of {address} in {}",
                 dir.display()
             ))),
             None => Ok(None),
@@ -110,6 +109,11 @@ pub(crate) async fn actor(
     let client = context.client(chain.name()).await?.with_policy(policy);
     let actor = client.actor(wallet);
     Ok((client, actor))
+}
+
+/// The official words; the hint says where was looked.
+fn not_found(hint: impl Into<String>) -> Failure {
+    Failure::new("Failed to load wallet address from keystore: Wallet file not found").hint(hint)
 }
 
 /// With or without 0x, in any case.

@@ -67,3 +67,6 @@ create table market_events (
     name    text not null,
     payload text not null
 );
+
+-- Challenges are kept in memory.
+drop table market_challenges;

@@ -1,5 +1,7 @@
 //! Who is asking: a wallet proves itself by signing words we chose (spec/market-explorer.md §3).
 
+use std::sync::{MutexGuard, PoisonError};
+
 use protocol::{
     Address, B256, Bytes,
     challenge::{Audience, Token},
@@ -7,7 +9,12 @@ use protocol::{
 use rand::{Rng, distributions::Alphanumeric};
 use serde_json::Value;
 
-use crate::{Error, database::Challenge, refusal::Refusal, service::Market};
+use crate::{Error, refusal::Refusal, service::Market};
+
+mod kept;
+
+use kept::Challenge;
+pub(crate) use kept::Kept;
 
 /// How long a challenge is worth something: time to confirm on a hardware wallet.
 const CHALLENGE_LIFE_MS: i64 = 5 * 60 * 1000;
@@ -26,26 +33,32 @@ pub(crate) struct Proof {
 
 impl Market {
     /// The typed data that `address` is to sign.
-    pub(crate) async fn challenge(&self, address: Address) -> Result<Value, Error> {
+    pub(crate) fn challenge(&self, address: Address) -> Value {
         let now = self.clock.now_ms();
-        let (live, newest) = self.database.live_challenges(address, now).await?;
+        let (live, newest) = self.challenges().live(address, now);
         let words = match newest {
             Some(words) if live >= CHALLENGES_PER_WALLET_MAX => words,
-            _ => self.new_challenge(address, now).await?,
+            _ => self.new_challenge(address, now),
         };
-        Ok(Audience::Market.typed_data(self.config.chain_id, &words))
+        Audience::Market.typed_data(self.config.chain_id, &words)
     }
 
-    async fn new_challenge(&self, address: Address, now: i64) -> Result<String, Error> {
+    fn new_challenge(&self, address: Address, now: i64) -> String {
         let words = format!("Sign this message to log into iExec Gateway: {}", nonce());
         let challenge = Challenge {
-            hash: Audience::Market.hash(self.config.chain_id, &words),
             address,
-            words,
+            words: words.clone(),
             expires_ms: now.saturating_add(CHALLENGE_LIFE_MS),
         };
-        self.database.keep_challenge(&challenge, now).await?;
-        Ok(challenge.words)
+        let hash = Audience::Market.hash(self.config.chain_id, &words);
+        self.challenges().keep(hash, challenge);
+        words
+    }
+
+    fn challenges(&self) -> MutexGuard<'_, Kept> {
+        self.challenges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks an `Authorization` header without using the challenge up, so that a mistake in the
@@ -57,18 +70,16 @@ impl Market {
         let header = header.ok_or(Refusal::Unauthorized)?;
         let claim = Claim::parse(header).ok_or(Refusal::Unauthorized)?;
         let now = self.clock.now_ms();
-        let stored = self
-            .database
-            .challenge(claim.hash, claim.address, now)
-            .await?;
-        let stored = stored.ok_or(Refusal::Unauthorized)?;
-        let by_key = Token::parse(header).is_ok_and(|token| token.proves(stored.hash));
-        if !by_key && !self.by_contract(&claim, stored.hash).await? {
+        if !self.challenges().has(claim.hash, claim.address, now) {
+            return Err(Refusal::Unauthorized);
+        }
+        let by_key = Token::parse(header).is_ok_and(|token| token.proves(claim.hash));
+        if !by_key && !self.by_contract(&claim, claim.hash).await? {
             return Err(Refusal::Unauthorized);
         }
         Ok(Proof {
             address: claim.address,
-            hash: stored.hash,
+            hash: claim.hash,
         })
     }
 
@@ -81,8 +92,8 @@ impl Market {
     ///
     /// # Errors
     /// [`Refusal::Unauthorized`] for the other one.
-    pub(crate) async fn redeem(&self, proof: Proof) -> Result<Address, Refusal> {
-        if self.database.use_challenge(proof.hash).await? {
+    pub(crate) fn redeem(&self, proof: Proof) -> Result<Address, Refusal> {
+        if self.challenges().take(proof.hash) {
             return Ok(proof.address);
         }
         Err(Refusal::Unauthorized)
@@ -125,8 +136,8 @@ mod tests {
         let header = bench.login(&wallet).await;
         let proof = bench.market.prove(Some(&header)).await.unwrap();
         let again = bench.market.prove(Some(&header)).await.unwrap();
-        assert_eq!(bench.market.redeem(proof).await.unwrap(), wallet.address());
-        assert!(bench.market.redeem(again).await.is_err());
+        assert_eq!(bench.market.redeem(proof).unwrap(), wallet.address());
+        assert!(bench.market.redeem(again).is_err());
         assert!(bench.market.prove(Some(&header)).await.is_err());
     }
 

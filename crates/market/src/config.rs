@@ -21,6 +21,9 @@ pub struct Config {
     /// Proxies whose `X-Real-IP` and `X-Forwarded-For` are believed; nobody else's are.
     #[serde(default)]
     pub trusted_proxies: Vec<IpAddr>,
+    /// Clients that are never limited, as the socket or a trusted proxy tells them.
+    #[serde(default)]
+    pub unlimited_clients: Vec<IpAddr>,
     /// The block at which an empty database starts to follow the hub.
     #[serde(default)]
     pub start_block: u64,
@@ -65,6 +68,7 @@ impl Config {
             max_open_orders_per_wallet: MAX_OPEN_ORDERS_PER_WALLET,
             rate_limit: default_rate_limit(),
             trusted_proxies: Vec::new(),
+            unlimited_clients: Vec::new(),
             start_block: 0,
         }
     }

@@ -1,10 +1,10 @@
 //! Everything the market keeps, in SQLite or Postgres with the same SQL (plain `text` and `bigint`
 //! columns). Reads go to a pool; what changes the book goes through one [`Turn`] at a time, which
-//! also keeps the open orders in memory ([`Shelves`]) and tells listeners. One process per database.
+//! also keeps the open orders in memory ([`Shelves`]) and tells listeners. That is why a database
+//! belongs to one process.
 
 mod branch;
 mod categories;
-mod challenges;
 mod connect;
 mod counters;
 mod deals;
@@ -20,7 +20,6 @@ use sqlx::AnyPool;
 use tokio::sync::Mutex;
 
 pub(crate) use categories::CategoryRow;
-pub(crate) use challenges::Challenge;
 pub(crate) use counters::Counter;
 pub(crate) use deals::{DealFilter, DealRow};
 pub(crate) use events::{News, Told};

@@ -7,6 +7,7 @@ mod events;
 #[cfg(test)]
 mod fuzz;
 mod limit;
+mod openapi;
 mod orders;
 
 use std::{collections::HashMap, sync::Arc};
@@ -16,7 +17,7 @@ use axum::{
     extract::{DefaultBodyLimit, Query, State},
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use protocol::order::Kind;
 use serde_json::json;
@@ -37,26 +38,9 @@ pub(crate) use events::LISTENERS_MAX;
 
 pub(crate) fn router(market: Arc<Market>) -> Router {
     let limiter = Arc::new(Limiter::new(&market.config, market.clock.clone()));
-    let mut router = Router::new()
-        .route("/version", get(version))
-        .route("/metrics", get(metrics))
-        .route("/challenge", get(challenge))
-        .route("/events", get(events::events))
-        .route("/deals", get(deals::list))
-        .route("/deals/{id}", get(deals::one))
-        .route("/ohlc", get(deals::ohlc))
-        .route("/categories", get(deals::categories))
-        .route("/categories/{id}", get(deals::category));
-    for kind in Kind::ALL {
-        let book = format!("/{}orders", kind.name());
-        router = router
-            .route(&format!("{book}/{{hash}}"), get(orders::one(kind)))
-            .route(
-                &book,
-                get(orders::list(kind))
-                    .post(orders::publish(kind))
-                    .put(orders::unpublish(kind)),
-            );
+    let mut router = Router::new();
+    for (path, route) in routes() {
+        router = router.route(&path, route);
     }
     router
         .method_not_allowed_fallback(wrong_verb)
@@ -64,6 +48,41 @@ pub(crate) fn router(market: Arc<Market>) -> Router {
         .layer(from_fn_with_state(limiter, limit::limit))
         .layer(from_fn(cors::cors))
         .with_state(market)
+}
+
+/// All paths and what answers there.
+fn routes() -> Vec<(String, MethodRouter<Arc<Market>>)> {
+    let mut routes = vec![
+        ("/version".to_owned(), get(version)),
+        ("/docs".to_owned(), get(openapi::page)),
+        ("/openapi.json".to_owned(), get(openapi::document)),
+        ("/metrics".to_owned(), get(metrics)),
+        ("/challenge".to_owned(), get(challenge)),
+        ("/events".to_owned(), get(events::events)),
+        ("/deals".to_owned(), get(deals::list)),
+        ("/deals/{id}".to_owned(), get(deals::one)),
+        ("/ohlc".to_owned(), get(deals::ohlc)),
+        ("/categories".to_owned(), get(deals::categories)),
+        ("/categories/{id}".to_owned(), get(deals::category)),
+    ];
+    for kind in Kind::ALL {
+        let book = format!("/{}orders", kind.name());
+        routes.push((format!("{book}/{{hash}}"), get(orders::one(kind))));
+        let changes = get(orders::list(kind))
+            .post(orders::publish(kind))
+            .put(orders::unpublish(kind));
+        routes.push((book, changes));
+    }
+    routes
+}
+
+#[cfg(test)]
+fn paths() -> Vec<String> {
+    routes().into_iter().map(|(path, _)| path).collect()
+}
+
+pub(crate) async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "Not Found")
 }
 
 async fn wrong_verb() -> (StatusCode, &'static str) {
@@ -79,7 +98,7 @@ async fn challenge(State(market): Shared, Query(query): Params_) -> Answer {
     let address = params.address("address")?;
     let address = address.ok_or_else(|| crate::input::required("address"))?;
     params.expect_chain(market.config.chain_id)?;
-    Ok(json!({ "data": market.challenge(address).await? }).into())
+    Ok(json!({ "data": market.challenge(address) }).into())
 }
 
 async fn metrics(State(market): Shared, Query(query): Params_) -> Answer {

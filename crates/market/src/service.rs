@@ -1,11 +1,13 @@
 //! The service: its parts, its routes, its loop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Chain, Clock, Config, Error, TaskView, database::Database, event::Event, http};
+use crate::{
+    Chain, Clock, Config, Error, TaskView, challenge::Kept, database::Database, event::Event, http,
+};
 
 /// What all requests and the loop share.
 pub(crate) struct Market {
@@ -13,6 +15,7 @@ pub(crate) struct Market {
     pub(crate) database: Database,
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) clock: Clock,
+    pub(crate) challenges: Mutex<Kept>,
     /// A place for each listener of the live feed.
     pub(crate) listeners: Arc<Semaphore>,
 }
@@ -29,6 +32,7 @@ impl Market {
             database,
             chain,
             clock,
+            challenges: Mutex::default(),
             listeners: Arc::new(Semaphore::new(http::LISTENERS_MAX)),
         })
     }
@@ -112,6 +116,11 @@ impl Service {
     /// `ConnectInfo<SocketAddr>`.
     pub fn router(&self) -> axum::Router {
         http::router(Arc::clone(&self.market))
+    }
+
+    /// The market API on an origin of its own: what no route knows is answered as upstream does.
+    pub fn app(&self) -> axum::Router {
+        self.router().fallback(http::not_found)
     }
 
     /// Listens to the book.

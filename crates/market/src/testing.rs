@@ -213,7 +213,7 @@ impl Bench {
     }
 
     pub(crate) async fn words(&self, address: Address) -> String {
-        let typed = self.market.challenge(address).await.unwrap();
+        let typed = self.market.challenge(address);
         typed["message"]["challenge"].as_str().unwrap().to_owned()
     }
 

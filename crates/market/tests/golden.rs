@@ -122,7 +122,7 @@ impl Replay {
             .await
             .unwrap();
         Self {
-            router: service.router(),
+            router: service.app(),
             chain,
             owner: KEY.parse().unwrap(),
             stranger: PrivateKeySigner::random(),
@@ -313,6 +313,22 @@ async fn wrong_verbs_and_cross_origin_requests_are_answered_as_upstream() {
     assert!(response.headers().contains_key("allow"));
     let text = to_bytes(response.into_body(), 100).await.unwrap();
     assert_eq!(&text[..], b"Method Not Allowed");
+
+    let unknown = request("GET", "/unknown").body(Body::empty()).unwrap();
+    let response = replay.router.clone().oneshot(unknown).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let text = to_bytes(response.into_body(), 100).await.unwrap();
+    assert_eq!(&text[..], b"Not Found");
+
+    let head = request("HEAD", "/version").body(Body::empty()).unwrap();
+    let response = replay.router.clone().oneshot(head).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(
+        to_bytes(response.into_body(), 100)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 
     let preflight = request("OPTIONS", "/apporders")
         .header("origin", "https://app.example")

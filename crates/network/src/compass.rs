@@ -12,8 +12,10 @@ use serde_json::json;
 
 /// `GET /{chainId}/workerpools/{address}` for the one workerpool of this network.
 pub(crate) fn router(chain_id: u64, workerpool: Address, api_url: String) -> Router {
-    let answer = move |Path((chain, address)): Path<(u64, Address)>| async move {
-        find(chain == chain_id && address == workerpool, &api_url)
+    // Read as text: what is no address is no workerpool either.
+    let answer = move |Path((chain, address)): Path<(String, String)>| async move {
+        let is_ours = chain.parse() == Ok(chain_id) && address.parse() == Ok(workerpool);
+        find(is_ours, &api_url)
     };
     Router::new().route("/{chain}/workerpools/{address}", get(answer))
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use axum::{Router, extract::Request};
+use axum::{Router, extract::Request, serve::ListenerExt as _};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -41,6 +41,13 @@ impl Front {
         let service = tower::service_fn(routes);
         let app = Router::new().fallback_service(service);
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        // Answers are small and often many: held back for each other's acknowledgement, each would
+        // take 40 ms.
+        let listener = listener.tap_io(|socket| {
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "a connection is slower than it could be");
+            }
+        });
         tokio::spawn(async move {
             let serving = axum::serve(listener, app);
             tokio::select! {

@@ -15,6 +15,7 @@ mod compass;
 mod error;
 mod front;
 mod info;
+mod rejection;
 mod roles;
 mod setup;
 

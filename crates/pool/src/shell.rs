@@ -369,11 +369,13 @@ impl Shell {
     }
 
     fn challenge(&self, task: TaskId) {
-        let Some(sms) = self.sms.clone() else {
-            return;
-        };
-        let slots = self.challenge_slots.clone();
+        let (sms, slots) = (self.sms.clone(), self.challenge_slots.clone());
         self.job(async move {
+            let Some(sms) = sms else {
+                // The pool had one when it took the deal.
+                let reason = "the pool has no secret manager any more".to_owned();
+                return Event::ChallengeFailed { task, reason };
+            };
             let _slot = slots.acquire_owned().await;
             match sms.challenge(task).await {
                 Ok(challenge) => Event::Challenged { task, challenge },

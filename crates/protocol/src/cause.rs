@@ -103,7 +103,8 @@ causes! {
     SessionEmptyParams "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_EMPTY_PARAMS_UNAUTHORIZED"
         "the secret manager was not told which task it is about"
         "the pool's operator has to check the version of the workers";
-    SessionNoMatchOnchainType "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_NO_MATCH_ONCHAIN_TYPE"
+    SessionNoMatchOnchainType
+        "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_NO_MATCH_ONCHAIN_TYPE"
         "the deal's tag is not the framework of the secret manager" "use the tag tee,tdx";
     SessionGetChainTaskFailed
         "TEE_SESSION_GENERATION_EXECUTION_NOT_AUTHORIZED_GET_CHAIN_TASK_FAILED"

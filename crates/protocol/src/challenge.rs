@@ -25,6 +25,8 @@ pub enum Audience {
     Market,
     /// The pool's log API.
     Pool,
+    /// The result proxy of the SDK before 9.
+    ResultProxy,
 }
 
 impl Audience {
@@ -32,6 +34,7 @@ impl Audience {
         match self {
             Self::Market => "iExec Gateway",
             Self::Pool => "iExec Core",
+            Self::ResultProxy => "iExec Result Repository",
         }
     }
 

@@ -4,19 +4,19 @@
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// A 32-byte id or hash was not `0x` and 64 hexadecimal digits.
-    #[error("`{0}` is not a bytes32 hexstring")]
+    #[error("{0} is not a bytes32 hexstring")]
     NotBytes32(String),
     /// An amount could not be read; see [`crate::rlc::parse`] and [`crate::ether::parse`].
-    #[error("invalid amount `{text}`: {reason}")]
+    #[error("{text} is not a valid amount")]
     Amount {
         /// What was typed.
         text: String,
         /// Which rule it breaks.
         reason: String,
     },
-    /// A tag name or combination that the protocol does not know.
-    #[error("invalid tag `{0}`: {1}")]
-    Tag(String, &'static str),
+    /// A tag with a name that the protocol does not know.
+    #[error("{0} is not a valid tag. Unknown tag {1}")]
+    Tag(String, String),
     /// `params` of a request order broke a rule of spec/client.md §4.5.
     #[error("invalid params: {0}")]
     Params(String),

@@ -76,7 +76,7 @@ impl Tag {
         let mut bits = U256::ZERO;
         for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
             let known = NAMES.iter().find(|(n, _)| *n == name);
-            let (_, bit) = known.ok_or(Error::Tag(text.to_owned(), "unknown name"))?;
+            let (_, bit) = known.ok_or_else(|| Error::Tag(text.to_owned(), name.to_owned()))?;
             bits.set_bit(*bit, true);
         }
         Ok(Self(B256::from(bits)))

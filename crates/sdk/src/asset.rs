@@ -8,7 +8,7 @@ use protocol::{
     order::{Kind, Order, Signed},
 };
 
-use crate::{Client, Error, error::Api, services::market};
+use crate::{Client, Error, services::market};
 
 /// An asset as it is on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub async fn show(client: &Client, asset: Asset, address: Address) -> Result<Inf
 /// The address of the `index`-th asset of `owner`, from 0.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the owner has fewer, [`Error::Chain`].
+/// [`Error::NoSuchIndex`] when the owner has fewer, [`Error::Chain`].
 pub async fn at_index(
     client: &Client,
     asset: Asset,
@@ -100,7 +100,8 @@ pub async fn at_index(
     index: u64,
 ) -> Result<Address, Error> {
     if index >= count(client, asset, owner).await? {
-        return Err(client.not_found(asset.name(), format!("{index} of {owner}")));
+        let kind = asset.name();
+        return Err(Error::NoSuchIndex { kind, index, owner });
     }
     let address = client.hub().asset_at(asset, owner, index).await;
     address.map_err(Error::chain("read the owner's list"))
@@ -144,10 +145,7 @@ pub async fn unpublish(
 ) -> Result<Vec<OrderHash>, Error> {
     let gone = market::unpublish(client, actor.wallet(), book(asset), address, all).await;
     match gone {
-        Err(Error::Api {
-            api: Api::Market,
-            message,
-        }) if is_nothing_published(&message) => Ok(Vec::new()),
+        Err(Error::MarketRefused(message)) if is_nothing_published(&message) => Ok(Vec::new()),
         gone => gone,
     }
 }
@@ -191,7 +189,8 @@ pub async fn check_owner(
     action: &'static str,
 ) -> Result<(), Error> {
     if !is_registered(client.hub(), asset, address).await? {
-        return Err(client.not_found(asset.name(), address));
+        let kind = asset.name();
+        return Err(Error::NotDeployed { kind, address });
     }
     let owner = client.hub().owner_of(address).await;
     let owner = owner.map_err(Error::chain("read the owner"))?;

@@ -70,7 +70,10 @@ impl Chain {
 
     fn service<'a>(&self, url: Option<&'a str>, key: &str) -> Result<&'a str, Error> {
         url.ok_or_else(|| Error::Configuration {
-            reason: format!("chain \"{}\" has no \"{key}\"", self.name),
+            reason: format!(
+                "Missing {key} in \"chain.json\" for chain {}",
+                self.id.map_or("undefined".to_owned(), |id| id.to_string())
+            ),
             hint: Some(format!(
                 "add \"{key}\" to chains.{} in chain.json",
                 self.name
@@ -128,10 +131,13 @@ pub fn resolve(
 
 fn nothing_chosen(has_file: bool) -> Error {
     let reason = if has_file {
-        "no chain chosen: chain.json has no \"default\"".to_owned()
+        format!(
+            "Missing chain parameter. Check your \"{}\" file",
+            chain_json::FILE_NAME
+        )
     } else {
         format!(
-            "no chain chosen: there is no {} here",
+            "Missing \"{}\" file, did you forget to run \"iexec init\"?",
             chain_json::FILE_NAME
         )
     };
@@ -199,9 +205,18 @@ fn complete(name: &str, entry: &Entry) -> Result<Chain, Error> {
     let missing = |key: &str| {
         let reason = match name {
             LOCAL => "no local network is running".to_owned(),
-            _ => format!("Missing {key} for \"{name}\" chain in \"chain.json\""),
+            _ if key == "hub" => "missing hubAddress key".to_owned(),
+            _ => format!(
+                "Missing RPC host, no \"host\" key in \"chain.json\" and no default value for \
+                chain {}",
+                entry.id.as_deref().unwrap_or("undefined")
+            ),
         };
-        let hint = (name == LOCAL).then(|| "start it with `iexec up`".to_owned());
+        let hint = match name {
+            LOCAL => "start it with `iexec up`".to_owned(),
+            _ => format!("add \"{key}\" to chains.{name} in chain.json"),
+        };
+        let hint = Some(hint);
         Error::Configuration { reason, hint }
     };
     let host = entry.host.clone().ok_or_else(|| missing("host"))?;
@@ -214,7 +229,7 @@ fn complete(name: &str, entry: &Entry) -> Result<Chain, Error> {
         let field = format!("chains.{name}.host");
         return Err(Error::invalid(
             field,
-            format!("`{host}` is not an http or ws URL"),
+            format!("Invalid provider host name or url `{host}`"),
         ));
     }
     let hub = entry.hub.as_deref().ok_or_else(|| missing("hub"))?;
@@ -454,10 +469,10 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert!(error("bad").contains("chains.bad.host"));
+        assert!(error("bad").contains("`ipc:x`"));
         assert_eq!(
             error("half"),
-            "Missing host for \"half\" chain in \"chain.json\""
+            "Missing RPC host, no \"host\" key in \"chain.json\" and no default value for chain 9"
         );
         assert_eq!(error("nope"), "Missing \"nope\" chain in \"chain.json\"");
         assert!(resolve(None, Some(&file), None).is_err());

@@ -53,11 +53,22 @@ pub enum Error {
         /// The rule, with the value.
         reason: String,
     },
+    /// A value has not the form that its field asks for; said in the official words.
+    #[error("{reason}")]
+    Malformed {
+        /// Which value, in the words of the command line or file.
+        field: String,
+        /// What it is not.
+        reason: String,
+    },
+    /// The market refused a request; the words are the market's.
+    #[error("API error: {0}")]
+    MarketRefused(String),
     /// A value breaks a rule of the protocol itself.
     #[error(transparent)]
     Protocol(#[from] protocol::Error),
     /// A configuration file has a key that means nothing.
-    #[error("unknown key \"{key}\" in \"{file}\"")]
+    #[error("ValidationError: Unknown key \"{}\" in {file}", last(key))]
     UnknownKey {
         /// The file's name.
         file: &'static str,
@@ -82,7 +93,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The chain knows no such object.
-    #[error("no {kind} found for id {id} on chain {chain_id}")]
+    #[error("No {kind} found for id {id} on chain {chain_id}")]
     NotFound {
         /// `app`, `deal`, `task` …
         kind: &'static str,
@@ -109,15 +120,33 @@ pub enum Error {
         message: String,
     },
     /// The same content of the same owner is on chain already.
-    #[error("{kind} already deployed at {address}")]
+    #[error("{} already deployed at address {address}", capital(kind))]
     AlreadyDeployed {
         /// `app`.
         kind: &'static str,
         /// Where.
         address: Address,
     },
+    /// The owner has not so many entries.
+    #[error("{kind} not deployed")]
+    NoSuchIndex {
+        /// `app`.
+        kind: &'static str,
+        /// Which was asked for, from 0.
+        index: u64,
+        /// Whose list was asked.
+        owner: Address,
+    },
+    /// There is no such entry to make an order for.
+    #[error("No {kind} deployed at address {address}")]
+    NotDeployed {
+        /// `app`.
+        kind: &'static str,
+        /// Where it should be.
+        address: Address,
+    },
     /// Only the owner may do this.
-    #[error("only the owner {owner} of {kind} {address} can {action}")]
+    #[error("{}", not_owner(kind, *address, *owner, action))]
     NotOwner {
         /// `app`.
         kind: &'static str,
@@ -255,6 +284,14 @@ impl Error {
         move |source| Self::Chain { action, source }
     }
 
+    /// A value of the wrong form.
+    pub(crate) fn malformed(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Malformed {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+
     /// A broken rule of a caller's value.
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid {
@@ -266,10 +303,7 @@ impl Error {
     /// The class name of `--raw` errors (spec/client.md §1.2).
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Invalid { .. } | Self::Protocol(_) => "ValidationError",
-            Self::UnknownKey { .. } | Self::Format { .. } | Self::Configuration { .. } => {
-                "ConfigurationError"
-            }
+            Self::Invalid { .. } | Self::Malformed { .. } | Self::Protocol(_) => "ValidationError",
             Self::NotFound { .. } => "ObjectNotFoundError",
             Self::Chain { .. } => "Web3ProviderCallError",
             Self::Api { api, .. } => api.error_name(),
@@ -280,6 +314,13 @@ impl Error {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Malformed { field, .. } => Some(format!("correct {field}")),
+            Self::Protocol(protocol::Error::Amount { reason, .. }) => Some((*reason).to_owned()),
+            Self::NoSuchIndex { kind, index, owner } => {
+                Some(format!("{owner} has no {kind} with index {index}"))
+            }
+            Self::NotOwner { owner, .. } => Some(format!("use the wallet of {owner}")),
+            Self::UnknownKey { key, .. } => Some(format!("remove or correct {key}")),
             Self::Configuration { hint, .. } | Self::Wallet { hint, .. } => hint.clone(),
             Self::NoOrder { hint, .. } => Some(hint.clone()),
             Self::Insolvent(shortfall) => Some(shortfall.hint()),
@@ -304,5 +345,29 @@ impl Error {
             }
             _ => None,
         }
+    }
+}
+
+/// The key itself, without the sections around it.
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+fn capital(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_uppercase() + rest
+}
+
+/// The official words where there are some.
+fn not_owner(kind: &str, address: Address, owner: Address, action: &str) -> String {
+    match (action, kind) {
+        ("transfer it", _) => format!("Only {kind} owner can transfer {kind} ownership"),
+        ("sign this order" | "publish orders for it", "request") => {
+            "Invalid order signer, must be the requester".to_owned()
+        }
+        ("sign this order" | "publish orders for it", _) => {
+            "Invalid order signer, must be the resource owner".to_owned()
+        }
+        _ => format!("only the owner {owner} of {kind} {address} can {action}"),
     }
 }

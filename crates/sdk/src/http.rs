@@ -180,6 +180,9 @@ pub(crate) async fn success(call: &Call<'_>, response: Response) -> Result<Respo
     let stated = stated
         .as_ref()
         .and_then(|value| value.get("error")?.as_str());
+    if let (Api::Market, Some(stated)) = (call.api, stated) {
+        return Err(Error::MarketRefused(stated.to_owned()));
+    }
     Err(call.error(stated.map_or_else(|| format!("{base} answered {status}"), str::to_owned)))
 }
 

@@ -9,7 +9,7 @@ use crate::Error;
 /// # Errors
 /// [`Error::Invalid`] naming `field`.
 pub fn address(field: &str, text: &str) -> Result<Address, Error> {
-    let wrong = || Error::invalid(field, format!("`{text}` is not an ethereum address"));
+    let wrong = || Error::malformed(field, format!("{text} is not a valid ethereum address"));
     if !text.starts_with("0x") {
         return Err(wrong());
     }
@@ -32,7 +32,7 @@ pub fn address_or_any(field: &str, text: Option<&str>) -> Result<Option<Address>
 /// # Errors
 /// [`Error::Invalid`] naming `field`.
 pub fn integer(field: &str, text: &str) -> Result<U256, Error> {
-    let wrong = || Error::invalid(field, format!("`{text}` is not a non-negative integer"));
+    let wrong = || Error::malformed(field, format!("{text} is not a valid uint256"));
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
     }
@@ -58,8 +58,8 @@ mod tests {
         let text = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
         assert!(address("x", text).is_ok());
         assert!(address("x", &text.to_lowercase()).is_ok());
-        let error = address("--dataset", &text[2..]).unwrap_err().to_string();
-        assert!(error.starts_with("invalid --dataset: "), "{error}");
+        let error = address("--dataset", &text[2..]).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "correct --dataset");
         assert_eq!(address_or_any("x", Some("any")).unwrap(), None);
     }
 

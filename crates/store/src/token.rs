@@ -66,13 +66,31 @@ impl Tokens {
 
     pub(crate) fn issue(&self, claims: &Claims) -> Result<String, Error> {
         let payload = serde_json::to_vec(claims).map_err(|_| Error::Token)?;
+        Ok(self.sign(&payload))
+    }
+
+    /// A login token: who proved to be `wallet` (spec/client.md Appendix B). It opens nothing: it
+    /// has no task, so [`Tokens::check`] refuses it. The same wallet gets the same text.
+    pub(crate) fn login(&self, wallet: Address) -> String {
+        let payload = serde_json::json!({ "aud": wallet });
+        self.sign(payload.to_string().as_bytes())
+    }
+
+    /// The text that `wallet` has to sign during `period` to log in: no memory is needed to know
+    /// it again, and nobody else can tell it beforehand.
+    pub(crate) fn challenge(&self, wallet: Address, period: u64) -> String {
+        let mac = hmac(&self.key, format!("login {wallet} {period}").as_bytes());
+        hex::encode(mac)
+    }
+
+    fn sign(&self, payload: &[u8]) -> String {
         let signed = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(HEADER),
             URL_SAFE_NO_PAD.encode(payload)
         );
         let mac = hmac(&self.key, signed.as_bytes());
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac))
     }
 
     /// The claims of a genuine token that is still good at `now` (seconds since 1970).
@@ -149,6 +167,26 @@ mod tests {
         let token = tokens.issue(&claims()).unwrap();
         assert_eq!(tokens.check(&token, 1999).unwrap(), claims());
         assert!(tokens.check(&token, 2000).is_err());
+    }
+
+    #[test]
+    fn a_login_opens_no_task() {
+        let tokens = Tokens { key: [7; 32] };
+        let wallet = Address::repeat_byte(1);
+        let login = tokens.login(wallet);
+        assert_eq!(login, tokens.login(wallet));
+        assert!(tokens.check(&login, 1000).is_err());
+    }
+
+    #[test]
+    fn a_challenge_is_of_one_wallet_and_one_period() {
+        let tokens = Tokens { key: [7; 32] };
+        let wallet = Address::repeat_byte(1);
+        let text = tokens.challenge(wallet, 5);
+        assert_eq!(text, tokens.challenge(wallet, 5));
+        assert_ne!(text, tokens.challenge(wallet, 6));
+        assert_ne!(text, tokens.challenge(Address::repeat_byte(2), 5));
+        assert_ne!(text, Tokens { key: [8; 32] }.challenge(wallet, 5));
     }
 
     #[test]

@@ -197,7 +197,7 @@ mod tests {
     /// A secret manager that has a token already, and gives these answers one by one.
     async fn serve(answers: Vec<(u16, &'static str)>, heard: Heard) -> String {
         let answers = Arc::new(Mutex::new(answers));
-        let hear = move |State(heard): State<Heard>, verb: Verb, headers: HeaderMap, body| async move {
+        let hear = async |State(heard): State<Heard>, verb: Verb, headers: HeaderMap, body| {
             let sign = headers[header::AUTHORIZATION].to_str().unwrap();
             let heard = &mut heard.lock().unwrap();
             heard.push((verb.to_string(), sign.to_owned(), body));

@@ -535,4 +535,6 @@ fn idle_filters_make_room() {
     bench.ask("eth_newBlockFilter", json!([]));
 }
 
+mod develop;
+mod fuzz;
 mod restart;

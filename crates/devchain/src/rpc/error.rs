@@ -119,6 +119,8 @@ impl RpcError {
             HaltReason::OutOfGas(_) => {
                 format!("out of gas: gas required exceeds allowance ({gas_limit})")
             }
+            HaltReason::InvalidFEOpcode => "invalid opcode: INVALID".into(),
+            HaltReason::OpcodeNotFound => "invalid opcode".into(),
             reason => format!("execution halted: {reason:?}"),
         })
     }

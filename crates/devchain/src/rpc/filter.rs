@@ -1,6 +1,6 @@
 //! Logs by query and by filter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use alloy::primitives::{B256, U64};
 use alloy::rpc::types::{Filter, FilterBlockOption, Log as RpcLog};
@@ -17,17 +17,23 @@ pub const LOGS_RESULTS_MAX: usize = 20_000;
 pub const FILTERS_MAX: usize = 1024;
 /// A filter nobody polled for this long makes room for others, as in geth.
 pub const FILTER_IDLE_SECONDS: u64 = 300;
+/// Addresses and topics of one filter, so that those kept stay small; geth allows 1000 addresses.
+pub const FILTER_TERMS_MAX: usize = 1024;
+/// Arrivals of transactions remembered for filters; who polls too rarely misses the oldest.
+pub const ARRIVALS_MAX: usize = 8192;
 
 #[derive(Debug)]
 enum Kind {
     Blocks,
     Logs(Box<Filter>),
+    /// Transactions taken in.
+    Transactions,
 }
 
 #[derive(Debug)]
 struct Installed {
     kind: Kind,
-    /// First block not yet reported.
+    /// First block, or arrival of a transaction, not yet reported.
     next: u64,
     /// Wall-clock seconds of the last poll.
     polled: u64,
@@ -38,9 +44,27 @@ struct Installed {
 pub(crate) struct Filters {
     installed: HashMap<u64, Installed>,
     last_id: u64,
+    arrivals: VecDeque<B256>,
+    /// Arrivals ever.
+    arrived: u64,
 }
 
 impl Filters {
+    /// A transaction was taken in.
+    pub(crate) fn note_arrival(&mut self, hash: B256) {
+        if self.arrivals.len() >= ARRIVALS_MAX {
+            self.arrivals.pop_front();
+        }
+        self.arrivals.push_back(hash);
+        self.arrived += 1;
+    }
+
+    fn arrivals_since(&self, next: u64) -> Vec<B256> {
+        let first = self.arrived - self.arrivals.len() as u64;
+        let skip = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
+        self.arrivals.iter().skip(skip).copied().collect()
+    }
+
     fn install(&mut self, kind: Kind, next: u64, now: u64) -> Result<u64, RpcError> {
         if self.installed.len() >= FILTERS_MAX {
             self.installed
@@ -69,8 +93,18 @@ impl Filters {
     }
 }
 
+/// The filter a request asks for, if it is not too large to be kept.
+pub(crate) fn wanted(params: &mut Params, index: usize) -> Result<Filter, RpcError> {
+    let filter = params.opt::<Filter>(index)?.unwrap_or_default();
+    let topics = filter.topics.iter().map(|topic| topic.len());
+    if filter.address.len() + topics.sum::<usize>() > FILTER_TERMS_MAX {
+        return Err(RpcError::params("too many addresses or topics"));
+    }
+    Ok(filter)
+}
+
 pub(super) fn logs(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
-    let filter = params.opt::<Filter>(0)?.unwrap_or_default();
+    let filter = wanted(params, 0)?;
     value(select(&node.read().chain, &filter)?)
 }
 
@@ -119,14 +153,21 @@ fn install(node: &Node, kind: Kind) -> Result<Value, RpcError> {
 }
 
 pub(super) fn new_logs(node: &Node, params: &mut Params) -> Result<Value, RpcError> {
-    install(
-        node,
-        Kind::Logs(Box::new(params.opt(0)?.unwrap_or_default())),
-    )
+    install(node, Kind::Logs(Box::new(wanted(params, 0)?)))
 }
 
 pub(super) fn new_blocks(node: &Node) -> Result<Value, RpcError> {
     install(node, Kind::Blocks)
+}
+
+pub(super) fn new_transactions(node: &Node) -> Result<Value, RpcError> {
+    let mut filters = node.filters();
+    let next = filters.arrived;
+    value(U64::from(filters.install(
+        Kind::Transactions,
+        next,
+        node.wall_time(),
+    )?))
 }
 
 /// What is new since the last poll.
@@ -136,6 +177,7 @@ pub(super) fn changes(node: &Node, params: &mut Params) -> Result<Value, RpcErro
     let chain = &ledger.chain;
     let head = chain.head_number();
     let mut filters = node.filters();
+    let arrived = filters.arrived;
     let filter = filters.get(id, node.wall_time())?;
     // After a revert the chain may be shorter than what was already reported.
     let first = filter.next.min(head + 1);
@@ -145,6 +187,10 @@ pub(super) fn changes(node: &Node, params: &mut Params) -> Result<Value, RpcErro
             value(blocks.map(|block| block.hash).collect::<Vec<B256>>())
         }
         Kind::Logs(wanted) => value(between(chain, wanted, first, head)?),
+        Kind::Transactions => {
+            let next = std::mem::replace(&mut filter.next, arrived);
+            return value(filters.arrivals_since(next));
+        }
     }?;
     filter.next = head + 1;
     Ok(result)
@@ -155,7 +201,7 @@ pub(super) fn all_logs(node: &Node, params: &mut Params) -> Result<Value, RpcErr
     let ledger = node.read();
     match &node.filters().get(id, node.wall_time())?.kind {
         Kind::Logs(filter) => value(select(&ledger.chain, filter)?),
-        Kind::Blocks => Err(RpcError::rejected("filter not found")),
+        Kind::Blocks | Kind::Transactions => Err(RpcError::rejected("filter not found")),
     }
 }
 

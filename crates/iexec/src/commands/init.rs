@@ -71,7 +71,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     }
     let raw = json!({
         "walletAddress": saved.as_ref().map(|saved| saved.address.to_checksum(None)),
-        "walletFile": saved.as_ref().map(|saved| saved.path.display().to_string()),
+        "walletFile": saved.as_ref().map(|saved| {
+            let path = saved.path.strip_prefix(&context.project);
+            path.unwrap_or(&saved.path).display().to_string()
+        }),
         "configFile": iexec_json::FILE_NAME,
         "chainConfigFile": chain_json::FILE_NAME,
     });

@@ -137,6 +137,7 @@ pub(crate) async fn all(bench: Bench) -> Result<()> {
     input_file_404(&scene).await.context("input file")?;
     missing_image(&scene).await.context("missing image")?;
     wrong_digest(&bench, &scene).await.context("wrong digest")?;
+    confidential(&scene).await.context("confidential")?;
     scene.net.down().await
 }
 
@@ -251,4 +252,13 @@ async fn wrong_digest(bench: &Bench, scene: &Scene) -> Result<()> {
     let task = scene.run_fails(&app.to_string(), cause).await?;
     scene.error_is_the_result(&task, cause).await?;
     scene.cause(&task, cause, "wrong/digest").await
+}
+
+/// With the tag of the published SDK: as far as a session, and no further.
+async fn confidential(scene: &Scene) -> Result<()> {
+    scene.deploy_script("confidential", "exit 0").await?;
+    let cause = "TEE_PREPARATION_FAILED";
+    let task = scene.run_fails("--tag tee,tdx", cause).await?;
+    let step = "cannot attest an enclave";
+    scene.cause(&task, cause, step).await
 }

@@ -254,7 +254,7 @@ impl Trade {
         );
         let pools = book(format!("workerpool {pool} --category 5 --min-trust 0")).await?;
         keys::check(&pools["workerpoolOrders"][0], POOL_ORDER)?;
-        ensure!(pools["workerpoolOrders"][0]["price"] == "10", "{pools}");
+        ensure!(pools["workerpoolOrders"][0]["price"] == 10, "{pools}");
         let requests = book(format!("requester any --app {app} --workerpool {pool}")).await?;
         keys::check(&requests, "ok count requestOrders")?;
         keys::check(&requests["requestOrders"][0], REQUEST_ORDER)?;

@@ -389,7 +389,7 @@ async fn publish(developer: &Person, requester: &Person, app: &str, expected: &s
         book["count"] == 1 && book["appOrders"][0]["orderHash"] == hash,
         "{book}"
     );
-    ensure!(book["appOrders"][0]["price"] == PRICE, "{book}");
+    ensure!(book["appOrders"][0]["price"].to_string() == PRICE, "{book}");
     ensure!(
         book["appOrders"][0]["requesterrestrict"] == NOBODY,
         "{book}"

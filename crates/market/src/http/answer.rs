@@ -3,15 +3,29 @@
 
 use axum::{
     Json,
-    http::{StatusCode, header::RETRY_AFTER},
+    extract::{FromRequestParts, Path},
+    http::{StatusCode, header::RETRY_AFTER, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 
-use crate::{Error, book::Page, refusal::Refusal};
+use crate::{Error, book::Page, input::Invalid, refusal::Refusal};
 
 /// What every handler returns.
 pub(super) type Answer = Result<Body, Refusal>;
+
+/// The id in a path.
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|_| Invalid("the path is not text".to_owned()))?;
+        Ok(Self(id))
+    }
+}
 
 /// The members of a good answer beside `ok`.
 #[derive(Debug)]

@@ -1,10 +1,13 @@
 //! Deals and categories.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use protocol::DealId;
 use serde_json::{Value, json};
 
-use super::{Answer, Params_, Shared, answer::list as page_of};
+use super::{
+    Answer, Params_, Shared,
+    answer::{Id, list as page_of},
+};
 use crate::{
     book::{self, Page},
     database::DealFilter,
@@ -25,11 +28,7 @@ pub(super) async fn list(State(market): Shared, Query(query): Params_) -> Answer
 }
 
 /// `GET /deals/{id}`; the chain id is text here.
-pub(super) async fn one(
-    State(market): Shared,
-    Path(id): Path<String>,
-    Query(query): Params_,
-) -> Answer {
+pub(super) async fn one(State(market): Shared, Id(id): Id, Query(query): Params_) -> Answer {
     let id = input::bytes32("dealid", &Value::String(id))?;
     Params::from(query).expect_chain(market.config.chain_id)?;
     let deal = market.database.deal(DealId(id)).await?;
@@ -76,11 +75,7 @@ pub(super) async fn categories(State(market): Shared, Query(query): Params_) -> 
 }
 
 /// `GET /categories/{id}`; the chain id is text here.
-pub(super) async fn category(
-    State(market): Shared,
-    Path(id): Path<String>,
-    Query(query): Params_,
-) -> Answer {
+pub(super) async fn category(State(market): Shared, Id(id): Id, Query(query): Params_) -> Answer {
     let id = input::integer("catid", &Value::String(id), 0, input::INTEGER_MAX)?;
     Params::from(query).expect_chain(market.config.chain_id)?;
     let category = market.database.category(id).await?;

@@ -189,6 +189,8 @@ impl Scene {
             0 => self.value(3),
             1 => json!({ "order": self.value(3) }),
             2 => json!({ "order": [order] }),
+            // Nothing is wrong but the signature.
+            3 | 4 => json!({ "order": self.order(kind) }),
             _ => json!({ "order": order }),
         }
     }
@@ -250,7 +252,10 @@ async fn queries() {
     let before = scene.dump().await;
     for _ in 0..QUERIES {
         let (path, names) = scene.pick(&LISTS);
-        let id = encoded(&scene.text());
+        let id = match scene.rng.gen_bool(0.1) {
+            true => "%ff".to_owned(),
+            false => encoded(&scene.text()),
+        };
         let mut uri = format!("{}?", path.replace("{}", &id));
         if scene.rng.gen_bool(0.8) {
             uri.push_str(&format!("chainId={CHAIN_ID}"));

@@ -24,6 +24,7 @@ const ADDRESSES_MAX: usize = 100_000;
 pub(super) struct Limiter {
     limit: Option<RateLimit>,
     trusted: Vec<IpAddr>,
+    unlimited: Vec<IpAddr>,
     clock: Clock,
     window: Mutex<Window>,
 }
@@ -46,18 +47,36 @@ impl Limiter {
         Self {
             limit: config.rate_limit,
             trusted: config.trusted_proxies.clone(),
+            unlimited: config.unlimited_clients.clone(),
             clock,
             window: Mutex::default(),
         }
     }
 
+    /// Who is counted; none when nobody is.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let ConnectInfo(socket) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
         let ip = socket.ip();
-        if self.trusted.contains(&ip) {
-            return Some(told(request.headers()).unwrap_or(ip));
-        }
-        (!ip.is_loopback()).then_some(ip)
+        let client = if self.trusted.contains(&ip) {
+            self.told(request.headers()).unwrap_or(ip)
+        } else if ip.is_loopback() {
+            return None;
+        } else {
+            ip
+        };
+        (!self.unlimited.contains(&client)).then_some(client)
+    }
+
+    /// What a trusted proxy tells of its client. Of a chain of proxies, the last that is not
+    /// trusted: whatever stands before it, the client may have written itself.
+    fn told(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let text = |name| headers.get(name)?.to_str().ok();
+        let real = text("x-real-ip").and_then(|ip| ip.trim().parse().ok());
+        real.or_else(|| {
+            let chain = text("x-forwarded-for")?.rsplit(',');
+            let mut hops = chain.map_while(|ip| ip.trim().parse().ok());
+            hops.find(|ip| !self.trusted.contains(ip))
+        })
     }
 
     fn count(&self, limit: RateLimit, client: IpAddr, now_ms: i64) -> Standing {
@@ -79,13 +98,6 @@ impl Limiter {
         let remaining = limit.max.checked_sub(*count);
         Standing { remaining, end_ms }
     }
-}
-
-fn told(headers: &HeaderMap) -> Option<IpAddr> {
-    ["x-real-ip", "x-forwarded-for"].iter().find_map(|name| {
-        let value = headers.get(*name)?.to_str().ok()?;
-        value.split(',').next()?.trim().parse().ok()
-    })
 }
 
 /// Refuses what is over the limit; loopback and unknown sockets are not counted.
@@ -154,7 +166,7 @@ mod tests {
             request
                 .extensions_mut()
                 .insert(ConnectInfo(SocketAddr::from((ip, 1))));
-            let told = HeaderValue::from_static("10.9.9.9, 10.0.0.1");
+            let told = HeaderValue::from_static("1.2.3.4, 10.9.9.9, 10.0.0.1");
             request.headers_mut().insert("x-forwarded-for", told);
             request
         };
@@ -166,5 +178,8 @@ mod tests {
             Some([10, 0, 0, 2].into())
         );
         assert_eq!(limiter.client(&from([127, 0, 0, 1])), None);
+        let mut free = self::limiter(vec![proxy.into()]);
+        free.unlimited = vec![[10, 9, 9, 9].into()];
+        assert_eq!(free.client(&from(proxy)), None);
     }
 }

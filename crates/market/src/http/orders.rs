@@ -4,13 +4,13 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State, rejection::BytesRejection},
+    extract::{Query, State, rejection::BytesRejection},
     http::{HeaderMap, header::AUTHORIZATION},
 };
 use protocol::{OrderHash, order::Kind};
 use serde_json::{Value, json};
 
-use super::{Answer, Params_, Shared};
+use super::{Answer, Params_, Shared, answer::Id};
 use crate::{
     Error, book,
     challenge::Proof,
@@ -26,8 +26,8 @@ type Body = Result<Bytes, BytesRejection>;
 /// `GET /{kind}orders/{hash}`: an order of any status.
 pub(super) fn one(
     kind: Kind,
-) -> impl Fn(Shared, Path<String>, Params_) -> Answering + Clone + Send + Sync + 'static {
-    move |State(market), Path(hash), Query(query)| {
+) -> impl Fn(Shared, Id, Params_) -> Answering + Clone + Send + Sync + 'static {
+    move |State(market), Id(hash), Query(query)| {
         Box::pin(async move {
             let hash = input::bytes32("orderHash", &Value::String(hash))?;
             Params::from(query).expect_chain(market.config.chain_id)?;
@@ -63,7 +63,7 @@ pub(super) fn publish(
             let (body, proof) = admit(&market, query.into(), &headers, body).await?;
             let order = input::read_order(kind, &body)?;
             undisturbed(async move {
-                let authorised = market.redeem(proof).await?;
+                let authorised = market.redeem(proof)?;
                 let record = market.publish(kind, authorised, order).await?;
                 let shown = record.listed(market.config.chain_id);
                 Ok(json!({ "published": shown }).into())
@@ -82,7 +82,7 @@ pub(super) fn unpublish(
             let (body, proof) = admit(&market, query.into(), &headers, body).await?;
             let target = Target::read(kind, &body)?;
             undisturbed(async move {
-                let signer = market.redeem(proof).await?;
+                let signer = market.redeem(proof)?;
                 let gone = market.unpublish(kind, signer, target).await?;
                 Ok(json!({ "unpublished": gone }).into())
             })

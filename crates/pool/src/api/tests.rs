@@ -160,10 +160,10 @@ impl Worker {
 
     async fn log_in(pool: &Pool) -> Self {
         let mut worker = Self::dial(pool, Wallet::random()).await;
-        let welcome = worker.receive().await;
-        assert!(
-            matches!(welcome, ToWorker::Welcome { result_proxy, .. } if result_proxy == "http://store")
-        );
+        let ToWorker::Welcome { result_proxy, sms } = worker.receive().await else {
+            panic!("a welcome was expected");
+        };
+        assert_eq!((result_proxy.as_str(), sms), ("http://store", None));
         worker
     }
 

@@ -43,7 +43,7 @@ enum Wire {
 
 /// Every other deal is confidential.
 fn tag(deal: u8) -> Tag {
-    if deal % 2 == 0 {
+    if deal.is_multiple_of(2) {
         Tag::TEE_TDX
     } else {
         Tag::NONE

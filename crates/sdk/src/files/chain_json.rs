@@ -95,7 +95,7 @@ impl ChainFile {
             }
         }
         if !has_chains {
-            return Err(Error::invalid(FILE_NAME, "\"chains\" is missing"));
+            return Err(missing_chains());
         }
         Ok(file)
     }
@@ -104,7 +104,7 @@ impl ChainFile {
     pub fn template(default: &str) -> String {
         crate::files::pretty(&json!({
             "default": default,
-            "chains": { "arbitrum-sepolia-testnet": {}, "arbitrum-mainnet": {}, "local": {} },
+            "chains": { "arbitrum-mainnet": {}, "arbitrum-sepolia-testnet": {}, "local": {} },
         }))
     }
 
@@ -114,6 +114,15 @@ impl ChainFile {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, entry)| entry)
+    }
+}
+
+fn missing_chains() -> Error {
+    Error::Configuration {
+        reason: format!("ValidationError: chains is a required field in {FILE_NAME}"),
+        hint: Some(
+            "add \"chains\", from name to settings; `iexec init` writes an example".to_owned(),
+        ),
     }
 }
 
@@ -183,7 +192,7 @@ fn text_of(key: &str, value: Value) -> Result<String, Error> {
         Value::Number(number) if key.ends_with(".id") => Ok(number.to_string()),
         other => Err(Error::invalid(
             format!("\"{key}\" in \"{FILE_NAME}\""),
-            format!("{other} is not a text"),
+            format!("{key} is {other}, which is not a text"),
         )),
     }
 }
@@ -248,13 +257,16 @@ mod tests {
         let error = |text| ChainFile::parse(text).unwrap_err().to_string();
         assert_eq!(
             error(r#"{"chians":{}}"#),
-            "unknown key \"chians\" in \"chain.json\""
+            "ValidationError: Unknown key \"chians\" in chain.json"
         );
         assert_eq!(
             error(r#"{"chains":{"dev":{"hots":"x"}}}"#),
-            "unknown key \"chains.dev.hots\" in \"chain.json\""
+            "ValidationError: Unknown key \"hots\" in chain.json"
         );
-        assert_eq!(error("{}"), "invalid chain.json: \"chains\" is missing");
+        assert_eq!(
+            error("{}"),
+            "ValidationError: chains is a required field in chain.json"
+        );
         assert!(error(r#"{"chains":{"dev":{"hub":5}}}"#).contains("chains.dev.hub"));
         assert!(error(r#"{"chains":{"dev":{"native":5}}}"#).contains("chains.dev.native"));
     }

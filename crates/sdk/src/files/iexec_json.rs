@@ -97,7 +97,9 @@ impl ProjectFile {
 
     fn section(&self, name: &str) -> Result<&Value, Error> {
         self.0.get(name).ok_or_else(|| Error::Configuration {
-            reason: format!("missing \"{name}\" in \"{FILE_NAME}\""),
+            reason: format!(
+                "Missing {name} in \"{FILE_NAME}\". Did you forget to run \"iexec {name} init\"?"
+            ),
             hint: Some(format!("run `iexec {name} init` first")),
         })
     }

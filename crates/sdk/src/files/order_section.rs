@@ -98,7 +98,9 @@ pub fn template(kind: Kind, known: &Known) -> Value {
     let mut section = Map::new();
     for (field, form) in fields(kind) {
         let value = match form {
-            Who if Some(*field) == subject(kind) => json!(known.subject.map(checksum)),
+            Who if Some(*field) == subject(kind) => {
+                json!(known.subject.map_or_else(|| nobody.clone(), checksum))
+            }
             Who if matches!(*field, "requester" | "beneficiary") => json!(wallet),
             Who => json!(nobody),
             Price => json!("0"),
@@ -111,9 +113,6 @@ pub fn template(kind: Kind, known: &Known) -> Value {
             }),
         };
         section.insert((*field).to_owned(), value);
-    }
-    if kind == Kind::Request {
-        section.insert("app".to_owned(), Value::Null);
     }
     Value::Object(section)
 }
@@ -155,7 +154,11 @@ impl ProjectFile {
         match section {
             Some(Value::Object(section)) => read(kind, section, wallet, salt),
             _ => Err(Error::Configuration {
-                reason: format!("missing \"order.{}\" in \"{FILE_NAME}\"", name(kind)),
+                reason: format!(
+                    "Missing {}. You probably forgot to run \"iexec order init --{}\"",
+                    name(kind),
+                    kind.name()
+                ),
                 hint: Some(format!("run `iexec order init --{}` first", kind.name())),
             }),
         }
@@ -217,7 +220,7 @@ fn read_field(path: &str, kind: Kind, form: Form, written: &Value) -> Result<Str
         Who if text.is_empty() => Address::ZERO.to_checksum(None),
         Who => parse::address(path, &text)?.to_checksum(None),
         Price => rlc::parse(&text, "nRLC")
-            .map_err(|error| Error::invalid(path, error.to_string()))?
+            .map_err(|error| Error::malformed(path, error.to_string()))?
             .to_string(),
         Number(default) if text.is_empty() => default.to_owned(),
         Number(_) => parse::integer(path, &text)?.to_string(),

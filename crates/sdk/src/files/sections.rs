@@ -41,7 +41,7 @@ impl AppSection {
         let section = Section::of(Self::NAME, value);
         let kind = section.required("type")?;
         if kind != "DOCKER" {
-            return Err(section.invalid("type", format!("`{kind}` is not DOCKER")));
+            return Err(section.malformed("type", format!("{kind} is not a valid type")));
         }
         Ok(Self {
             owner: section.owner()?,
@@ -132,8 +132,12 @@ impl<'a> Section<'a> {
         Error::invalid(format!("{}.{key} in \"{FILE_NAME}\"", self.name), reason)
     }
 
+    fn malformed(&self, key: &str, reason: String) -> Error {
+        Error::malformed(format!("{}.{key} in \"{FILE_NAME}\"", self.name), reason)
+    }
+
     fn missing(&self, key: &str) -> Error {
-        self.invalid(key, "it is missing")
+        self.malformed(key, format!("{key} is a required field"))
     }
 
     /// Empty when it is left out.
@@ -172,7 +176,7 @@ impl<'a> Section<'a> {
         checksum
             .filter(|_| digits.len() == 64)
             .map(Some)
-            .ok_or_else(|| self.invalid("checksum", format!("`{text}` is not a sha256")))
+            .ok_or_else(|| self.malformed("checksum", format!("{text} is not a bytes32 hexstring")))
     }
 }
 
@@ -226,22 +230,26 @@ mod tests {
     fn wrong_fields_are_named() {
         let error = |result: Result<AppSection, Error>| result.unwrap_err().to_string();
         let missing = AppSection::read(&json!({ "name": "n", "type": "DOCKER" }));
-        let expected = r#"invalid app.multiaddr in "iexec.json": it is missing"#;
-        assert_eq!(error(missing), expected);
+        let missing = missing.unwrap_err();
+        assert_eq!(missing.to_string(), "multiaddr is a required field");
+        assert_eq!(
+            missing.hint().unwrap(),
+            r#"correct app.multiaddr in "iexec.json""#
+        );
         let other = AppSection::read(&with(app(), "type", json!("VM")));
-        assert!(error(other).contains("`VM` is not DOCKER"));
+        assert!(error(other).contains("VM is not a valid type"));
         let odd = AppSection::read(&with(app(), "owner", json!("me")));
-        assert!(error(odd).contains("app.owner"));
+        assert!(error(odd).contains("me is not a valid"));
         let number = AppSection::read(&with(app(), "name", json!(7)));
         assert!(error(number).contains("app.name"));
         let pool = WorkerpoolSection::read(&json!({ "owner": null })).unwrap_err();
-        assert!(pool.to_string().contains("workerpool.description"));
+        assert!(pool.hint().unwrap().contains("workerpool.description"));
     }
 
     #[test]
     fn a_dataset_needs_its_checksum() {
         let section = json!({ "name": "n", "multiaddr": "https://a/b" });
-        let error = DatasetSection::read(&section).unwrap_err().to_string();
+        let error = DatasetSection::read(&section).unwrap_err().hint().unwrap();
         assert!(error.contains("dataset.checksum"), "{error}");
         let checksum = json!(B256::repeat_byte(5));
         let read = DatasetSection::read(&with(section, "checksum", checksum)).unwrap();

@@ -123,7 +123,10 @@ async fn authorized(
 ) -> Result<(), Error> {
     let (kind, address) = (order.kind(), order.subject());
     let signer = facts::signer(client, kind, address).await?;
-    let owner = signer.ok_or_else(|| client.not_found(kind.name(), address))?;
+    let owner = signer.ok_or(Error::NotDeployed {
+        kind: kind.name(),
+        address,
+    })?;
     match owner == actor.address() {
         true => Ok(()),
         false => Err(Error::NotOwner {

@@ -2,7 +2,7 @@
 
 use protocol::{Tag, order::Kind};
 
-use crate::{Error, view::tag_words};
+use crate::Error;
 
 /// Reads names between commas or a bytes32 hexstring, and checks the combination.
 ///
@@ -29,19 +29,16 @@ pub fn check(field: &str, kind: Kind, tag: Tag) -> Result<(), Error> {
         .collect();
     let rule = match worn[..] {
         [_, _, ..] => "only one of scone, gramine and tdx makes sense".to_owned(),
-        [name] if !tag.is_tee() => format!("{name} needs tee as well"),
+        [name] if !tag.is_tee() => format!("'{name}' tag must be used with 'tee' tag"),
         ["scone" | "gramine"] if kind != Kind::Dataset => {
-            format!("{} is no longer served, use tee,tdx", worn[0])
+            format!("Unsupported legacy TEE framework tag ('{}')", worn[0])
         }
         [] if tag.is_tee() && matches!(kind, Kind::App | Kind::Workerpool) => {
-            "tee needs a framework, use tee,tdx".to_owned()
+            "'tee' tag must be used with a tee framework ('tdx')".to_owned()
         }
         _ => return Ok(()),
     };
-    Err(Error::invalid(
-        field,
-        format!("`{}`: {rule}", tag_words(tag)),
-    ))
+    Err(Error::malformed(field, rule))
 }
 
 #[cfg(test)]
@@ -59,17 +56,17 @@ mod tests {
             for good in ["", "tee,tdx", "gpu", "tee,tdx,gpu"] {
                 assert!(read("--tag", kind, good).is_ok(), "{kind:?} {good}");
             }
-            assert!(error(kind, "tdx").contains("tdx needs tee as well"));
+            assert!(error(kind, "tdx").contains("'tdx' tag must be used with 'tee' tag"));
             assert!(error(kind, "tee,scone,tdx").contains("only one of"));
-            assert!(error(kind, "foo").contains("unknown name"));
+            assert!(error(kind, "foo").contains("Unknown tag foo"));
         }
     }
 
     #[test]
     fn what_is_gone_is_left_to_datasets() {
         assert!(read("--tag", Kind::Dataset, "tee,scone").is_ok());
-        assert!(error(Kind::App, "tee,scone").contains("use tee,tdx"));
-        assert!(error(Kind::Request, "tee,gramine").contains("use tee,tdx"));
+        assert!(error(Kind::App, "tee,scone").contains("'scone'"));
+        assert!(error(Kind::Request, "tee,gramine").contains("'gramine'"));
     }
 
     #[test]

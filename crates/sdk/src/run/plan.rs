@@ -264,7 +264,10 @@ fn no_order(kind: &'static str, what: String, told: &[Candidate], otherwise: Str
 
 async fn owner(client: &Client, kind: Kind, subject: Address) -> Result<Address, Error> {
     let owner = facts::signer(client, kind, subject).await?;
-    owner.ok_or_else(|| client.not_found(kind.name(), subject))
+    owner.ok_or(Error::NotDeployed {
+        kind: kind.name(),
+        address: subject,
+    })
 }
 
 /// The best order: of those that the market lists for us, else of all, which are asked for groups

@@ -13,6 +13,7 @@ use crate::{
 
 const SEEDS: u64 = 4;
 const REQUESTS: usize = 400;
+const METHODS: [&str; 5] = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 /// What a route may say to nonsense (spec/secrets-tee.md §1): malformed, unauthorised, absent,
 /// wrong method, too large, and our own word for a release.
 const DOCUMENTED: [u16; 6] = [400, 401, 404, 405, 413, 501];
@@ -82,7 +83,7 @@ impl World {
 
     fn uri(&mut self) -> String {
         let (a, b) = (self.segment(), self.segment());
-        match self.rng.gen_range(0..12) {
+        match self.rng.gen_range(0..15) {
             0 => format!("/secrets/web3?secretAddress={a}"),
             1 => format!("/secrets/web3?secretAddress={DATASET}"),
             2 => format!("/secrets/web2?ownerAddress={a}&secretName={b}"),
@@ -94,6 +95,9 @@ impl World {
             8 => format!("/requesters/{a}/secrets/{b}"),
             9 => format!("/tee/challenges/{a}"),
             10 => format!("/tee/challenges/{}", self.task),
+            11 => "/tee/sessions".to_owned(),
+            12 => "/apps/%ff/secrets".to_owned(),
+            13 => "/requesters/%00/secrets/%c3".to_owned(),
             _ => format!("/attest/v1/sessions/{a}/{b}"),
         }
     }
@@ -127,7 +131,7 @@ impl World {
     /// Some route with nothing right about it.
     fn wild(&mut self) -> Wild {
         Wild {
-            method: *self.pick(&["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),
+            method: METHODS[self.rng.gen_range(0..METHODS.len())],
             uri: self.uri(),
             sign: self.signature(),
             body: self.body(),

@@ -317,6 +317,117 @@ mod session {
     }
 }
 
+/// No secret in any log, at the finest level, nor in what `Debug` shows.
+mod silence {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::*;
+    use crate::{Ledger, tee};
+
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Heard {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Everything that this process logs, from now on.
+    fn listen() -> Heard {
+        let heard = Heard::default();
+        let writer = heard.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_writer(move || writer.clone())
+            .try_init()
+            .unwrap();
+        heard
+    }
+
+    const APP_SECRET: &str = "the developer's own words";
+    const REQUESTER_SECRET: &str = "the requester's own words";
+
+    /// A deal that uses every kind of secret; wallet and requester are one.
+    async fn full() -> (Scene, PrivateKeySigner, TaskId, Address) {
+        let params = json!({ "iexec_secrets": { "1": "mine", "2": "missing" } });
+        let (scene, worker, task, challenge) = ready(&params).await;
+        let requester = scene.wallet.address();
+        scene.chain.change(|state| {
+            state.deals[0].dataset.pointer = DATASET;
+            state.deals[0].requester = requester;
+        });
+        scene.push_dataset_key().await;
+        let app = crate::testing::APP;
+        let pushes = [
+            (
+                format!("/apps/{app}/secrets"),
+                sms::app(app, APP_SECRET),
+                APP_SECRET,
+            ),
+            (
+                scene.requester("mine"),
+                scene.named("mine", REQUESTER_SECRET),
+                REQUESTER_SECRET,
+            ),
+        ];
+        for (uri, digest, value) in pushes {
+            let answer = scene.push("POST", &uri, digest, value).await;
+            assert_eq!(answer.status, 204);
+        }
+        (scene, worker, task, challenge)
+    }
+
+    #[tokio::test]
+    async fn logs_and_debug_tell_no_secret() {
+        let heard = listen();
+        let (mut scene, worker, task, challenge) = full().await;
+        let good = scene.session(&worker, task, challenge);
+        let answer = scene.ask(&good).await;
+        let id = answer.json()["data"]["sessionId"].clone();
+        let mut bad = good.clone();
+        bad.authorization = "junk".into();
+        scene.ask(&bad).await;
+        scene.restart().await;
+        scene.ask(&good).await;
+
+        let vault = scene.service.vault();
+        let (on_chain, deal) = (
+            crate::testing::task(DealId::repeat(1), 0),
+            DealId::repeat(1),
+        );
+        let deal = scene.chain.deal(deal).await.unwrap().unwrap();
+        let description = tee::describe(&scene.chain, &on_chain, deal).await.unwrap();
+        let secrets = vault.secrets_for(&description, worker.address()).await;
+        let mut shown = format!("{:?} {description:?}", secrets.unwrap());
+        shown.push_str(&String::from_utf8_lossy(&heard.0.lock().unwrap()));
+        assert!(
+            shown.contains("a requester secret is missing"),
+            "it did listen"
+        );
+
+        let session = scene.sealed(task, &worker, id.as_str().unwrap()).await;
+        let json: Json = serde_json::from_str(&session).unwrap();
+        let key = &json["services"][0]["environment"]["SIGN_TEE_CHALLENGE_PRIVATE_KEY"];
+        let key = key.as_str().unwrap().trim_start_matches("0x");
+        let dataset = crate::testing::DATASET_KEY;
+        for secret in [APP_SECRET, REQUESTER_SECRET, TOKEN, dataset, key] {
+            assert!(session.contains(secret), "{secret}");
+            assert!(!shown.contains(secret), "{secret}");
+        }
+    }
+}
+
 mod operator {
     use axum::body::{Body, to_bytes};
     use tower::ServiceExt;

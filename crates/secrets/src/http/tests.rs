@@ -91,6 +91,27 @@ mod web3 {
     }
 
     #[tokio::test]
+    async fn of_many_who_push_at_once_exactly_one_wins() {
+        let scene = Scene::new().await;
+        let values: Vec<String> = (0..64).map(|n| format!("key {n}")).collect();
+        let uri = uri();
+        let push = |value| {
+            let digest = sms::dataset(DATASET, value);
+            scene.push("POST", &uri, digest, value)
+        };
+        let answers = futures_util::future::join_all(values.iter().map(|v| push(v))).await;
+        let won = |status: u16| {
+            let pairs = values.iter().zip(&answers);
+            let those = pairs.filter(move |(_, answer)| answer.status == status);
+            those.map(|(value, _)| value.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!((won(204).len(), won(409).len()), (1, 63));
+        let handle = scene.service.handle();
+        let value = handle.get(&Slot::dataset(DATASET)).await.unwrap().unwrap();
+        assert_eq!(value.expose(), won(204)[0]);
+    }
+
+    #[tokio::test]
     async fn a_chain_that_is_away_is_not_the_owners_fault() {
         let away = Script::away(Unavailable("no route".into()));
         let scene = Scene::with(PrivateKeySigner::random(), away, None).await;

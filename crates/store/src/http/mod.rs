@@ -14,6 +14,7 @@ use axum::{
 use crate::service::Shared;
 
 mod gateway;
+mod login;
 mod node;
 mod problem;
 mod range;
@@ -37,6 +38,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/ipfs/{cid}", get(gateway::content))
         .route("/api/v0/add", post(node::add).layer(unlimited))
         .route("/api/v0/cat", post(node::cat))
+        .route("/results/challenge", get(login::challenge))
+        .route("/results/login", post(login::login).layer(small.clone()))
         .route("/v1/results/token", post(results::token).layer(small))
         .route("/v1/results", post(results::upload_json).layer(json))
         .route(

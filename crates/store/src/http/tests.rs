@@ -543,3 +543,5 @@ mod durability {
         assert_eq!(scene.ask("GET", &uri, &[]).await.status, 404);
     }
 }
+
+mod login;

@@ -3,6 +3,8 @@
 use super::*;
 use std::fs;
 
+const CAROL: Address = address!("0x00000000000000000000000000000000000000ca");
+
 /// Everything the log can hold has happened.
 fn eventful(bench: &Bench) -> Address {
     let contract = bench.deploy();
@@ -14,11 +16,21 @@ fn eventful(bench: &Bench) -> Address {
     bench.ask("anvil_setBalance", json!([BOB, "0x20"]));
     bench.ask("evm_increaseTime", json!([1000]));
     bench.store(contract, 9);
+    bench.ask("anvil_setCode", json!([CAROL, "0x602a60005260206000f3"]));
+    bench.ask("anvil_setNonce", json!([CAROL, "0x7"]));
+    bench.ask("anvil_setStorageAt", json!([CAROL, "0x1", word(5)]));
+    bench.ask("anvil_setCoinbase", json!([CAROL]));
+    bench.ask("anvil_mine", json!([3]));
+    bench.ask("anvil_reorg", json!([2, []]));
+    bench.ask("anvil_setNextBlockBaseFeePerGas", json!(["0x5"]));
+    bench.ask("anvil_setBlockTimestampInterval", json!([30]));
     contract
 }
 
 fn everything(bench: &Bench, contract: Address) -> Value {
-    let blocks: Vec<_> = (0..9)
+    let head = bench.ask("eth_blockNumber", json!([]));
+    let head: alloy::primitives::U64 = serde_json::from_value(head).unwrap();
+    let blocks: Vec<_> = (0..=head.to::<u64>())
         .map(|number| {
             let id = format!("{number:#x}");
             let block = bench.ask("eth_getBlockByNumber", json!([id, true]));
@@ -30,6 +42,11 @@ fn everything(bench: &Bench, contract: Address) -> Value {
         bench.balance("latest"),
         bench.stored(contract, "latest"),
         bench.stored(contract, "0x2"),
+        bench.stored(CAROL, "latest"),
+        bench.ask("eth_getCode", json!([CAROL, "latest"])),
+        bench.ask("eth_getTransactionCount", json!([CAROL, "latest"])),
+        bench.ask("eth_gasPrice", json!([])),
+        bench.node.read().chain.fingerprint(),
         bench.node.time()
     ])
 }

@@ -20,6 +20,8 @@ use crate::{
 
 /// Options of all kinds.
 #[derive(Debug, clap::Args)]
+// the group of the command that takes these in has the same name
+#[group(skip)]
 pub(crate) struct Args {
     /// Its address; the one deployed last if left out
     address: Option<String>,

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     wallet: WalletArgs,
     #[command(flatten)]
-    tx: TxArgs,
+    pub(crate) tx: TxArgs,
     /// Do not ask
     #[arg(long)]
     force: bool,
@@ -35,8 +35,10 @@ pub(crate) async fn run(kind: Asset, args: &Args, context: &Context) -> Result<R
     let address = parse::address(kind.name(), &args.address)?;
     let to = parse::address("--to", &args.to)?;
     let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
-    let client = client.with_policy(args.tx.policy()?);
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     if !args.force {
         let (kind, chain) = (kind.name(), &client.chain().name);
         prompt::confirm(&format!(

@@ -21,8 +21,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
              `iexec dataset encrypt` prints the right one",
         );
     }
-    let client = context.client(args.chain.name()).await?;
-    let client = client.with_policy(args.tx.policy()?);
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let actor = client.actor(found.unlock(&args.wallet)?);
     let created = dataset::deploy(&actor, &section).await?;
     finish(Asset::Dataset, context, &client, deployed, created)

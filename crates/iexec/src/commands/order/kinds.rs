@@ -106,7 +106,7 @@ pub(super) async fn resolve(
 fn missing(kind: Kind, chain_id: u64) -> Failure {
     let order = name(kind);
     Failure::new(format!(
-        "Missing signed {order} for chain {chain_id} in \"orders.json\""
+        "Missing {order} in \"orders.json\" for chain {chain_id}"
     ))
     .hint(format!(
         "give its hash, or sign one with `iexec order sign --{}`",

@@ -47,8 +47,8 @@ const COLUMNS: Columns<AppOrder> = Columns {
         let order = &record.order.order;
         json!({
             "orderHash": record.order_hash,
-            "price": order.appprice.to_string(),
-            "remaining": record.remaining.to_string(),
+            "price": filter::number(order.appprice),
+            "remaining": filter::number(record.remaining),
             "app": order.app.to_checksum(None),
             "tag": order.tag,
             "datasetrestrict": order.datasetrestrict.to_checksum(None),

@@ -47,8 +47,8 @@ const COLUMNS: Columns<DatasetOrder> = Columns {
         let order = &record.order.order;
         json!({
             "orderHash": record.order_hash,
-            "price": order.datasetprice.to_string(),
-            "remaining": record.remaining.to_string(),
+            "price": filter::number(order.datasetprice),
+            "remaining": filter::number(record.remaining),
             "dataset": order.dataset.to_checksum(None),
             "tag": order.tag,
             "apprestrict": order.apprestrict.to_checksum(None),

@@ -136,6 +136,14 @@ fn summary(count: u64, best: Option<U256>) -> String {
     }
 }
 
+/// A number as the market serves it. What 64 bits do not hold stays a text, where the official
+/// program would round it.
+pub(super) fn number(value: impl std::fmt::Display) -> Value {
+    let text = value.to_string();
+    text.parse::<u64>()
+        .map_or_else(|_| text.into(), Value::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,11 +55,11 @@ const COLUMNS: Columns<RequestOrder> = Columns {
             "workerpool": order.workerpool.to_checksum(None),
             "requester": order.requester.to_checksum(None),
             "beneficiary": order.beneficiary.to_checksum(None),
-            "category": order.category.to_string(),
+            "category": filter::number(order.category),
             "tag": order.tag,
-            "trust": order.trust.to_string(),
-            "price": order.workerpoolmaxprice.to_string(),
-            "remaining": record.remaining.to_string(),
+            "trust": filter::number(order.trust),
+            "price": filter::number(order.workerpoolmaxprice),
+            "remaining": filter::number(record.remaining),
         })
     },
 };

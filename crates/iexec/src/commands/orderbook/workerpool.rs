@@ -53,11 +53,11 @@ const COLUMNS: Columns<WorkerpoolOrder> = Columns {
         let order = &record.order.order;
         json!({
             "orderHash": record.order_hash,
-            "price": order.workerpoolprice.to_string(),
-            "remaining": record.remaining.to_string(),
-            "category": order.category.to_string(),
+            "price": filter::number(order.workerpoolprice),
+            "remaining": filter::number(record.remaining),
+            "category": filter::number(order.category),
             "tag": order.tag,
-            "trust": order.trust.to_string(),
+            "trust": filter::number(order.trust),
             "workerpool": order.workerpool.to_checksum(None),
             "apprestrict": order.apprestrict.to_checksum(None),
             "datasetrestrict": order.datasetrestrict.to_checksum(None),

@@ -15,8 +15,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let section = context.project_file()?.workerpool()?;
     let deployed = context.deployed()?;
     let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
-    let client = client.with_policy(args.tx.policy()?);
+    let client = context
+        .client(args.chain.name())
+        .await?
+        .with_policy(args.tx.policy()?);
     let actor = client.actor(found.unlock(&args.wallet)?);
     let created = workerpool::deploy(&actor, &section).await?;
     finish(Asset::Workerpool, context, &client, deployed, created)

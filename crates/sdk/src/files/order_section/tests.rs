@@ -123,10 +123,11 @@ fn people_write_numbers_texts_and_lists() {
         (json!(0), json!(["tee", 1])),
         (json!(0), json!("tdx")),
     ] {
-        let error = read(price, tag).unwrap_err().to_string();
+        let error = read(price, tag).unwrap_err();
+        let text = format!("{error} {}", error.hint().unwrap_or_default());
         assert!(
-            error.contains("order.apporder.") || error.contains("tag"),
-            "{error}"
+            text.contains("order.apporder.") || text.contains("tag"),
+            "{text}"
         );
     }
 }
@@ -136,7 +137,7 @@ fn a_misspelt_field_is_no_default() {
     let app = Address::repeat_byte(1);
     let error = section(Kind::App, json!({ "app": app, "price": "5" })).unwrap_err();
     assert!(
-        error.to_string().contains("order.apporder.price"),
+        error.hint().unwrap().contains("order.apporder.price"),
         "{error}"
     );
     let none = order(&ProjectFile::template(), Kind::Dataset).unwrap_err();

@@ -1,4 +1,4 @@
-use protocol::{B256, Bytes};
+use protocol::{B256, Bytes, order::Signed};
 
 use super::*;
 

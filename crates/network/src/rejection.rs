@@ -1,0 +1,60 @@
+//! What the framework itself refuses, such as a query without a field that must be there, in the
+//! form of the services: their clients show the `error` of a JSON body and nothing else.
+
+use axum::{
+    Json,
+    body::to_bytes,
+    http::{HeaderValue, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// Bytes of such a sentence that are kept; the framework quotes what it could not read.
+const SENTENCE_BYTES_MAX: usize = 16 * 1024;
+
+/// Puts the sentence of a refusal in plain text into JSON; everything else passes.
+pub(crate) async fn as_json(response: Response) -> Response {
+    let plain = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
+    let is_plain = response.headers().get(CONTENT_TYPE).is_some_and(plain);
+    let status = response.status();
+    if !is_plain || !status.is_client_error() {
+        return response;
+    }
+    let sentence = to_bytes(response.into_body(), SENTENCE_BYTES_MAX).await;
+    let sentence = sentence.unwrap_or_default();
+    let sentence = String::from_utf8_lossy(&sentence);
+    let body = json!({ "ok": false, "error": sentence });
+    (status, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    async fn text(response: Response) -> String {
+        let body = to_bytes(response.into_body(), SENTENCE_BYTES_MAX).await;
+        String::from_utf8(body.unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn sentences_of_refusals_become_json() {
+        let refusal = (StatusCode::BAD_REQUEST, "no \"such\" thing").into_response();
+        let told = as_json(refusal).await;
+        assert_eq!(told.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(told.headers()[CONTENT_TYPE], "application/json");
+        let expected = r#"{"error":"no \"such\" thing","ok":false}"#;
+        assert_eq!(text(told).await, expected);
+    }
+
+    #[tokio::test]
+    async fn answers_stay_as_they_are() {
+        assert_eq!(
+            text(as_json("a token".into_response()).await).await,
+            "a token"
+        );
+        let empty = as_json(StatusCode::UNAUTHORIZED.into_response()).await;
+        assert_eq!(text(empty).await, "");
+    }
+}
