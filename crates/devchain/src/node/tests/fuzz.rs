@@ -192,14 +192,18 @@ fn changes(bench: &Bench) -> Vec<Sample> {
 /// Requests in the form they are meant to have.
 fn corpus(bench: &Bench) -> Vec<Value> {
     let samples = [questions(bench), watching(bench), changes(bench)].concat();
-    let request = |(method, params): &Sample| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    samples.iter().map(request).collect()
+    let mut requests = Vec::new();
+    for (method, params) in samples {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        requests.push(request);
+    }
+    requests
 }
 
 /// Values that parsers and arithmetic stumble over.
 fn odd(dice: &mut Dice) -> Value {
     let texts = [
-        "", "0x", "0x0", "0x00", "-0x1", "0xg", "latest", "NaN", "\u{0}", "é😀", "0X1F",
+        "", "0x", "0x0", "0x00", "-0x1", "0xg", "latest", "NaN", "\\u{0}", "é😀", "0X1F",
     ];
     match dice.roll(14) {
         0 => Value::Null,
