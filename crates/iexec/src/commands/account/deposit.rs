@@ -32,12 +32,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let amount =
         rlc::parse(&format!("{} {}", args.amount, args.unit), "nRLC").map_err(sdk::Error::from)?;
-    let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context
-        .client(args.chain.name())
-        .await?
-        .with_policy(args.tx.policy()?);
-    let receipt = account::deposit(&client.actor(wallet), amount).await?;
+    let (_, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let receipt = account::deposit(&actor, amount).await?;
     let raw = json!({ "amount": amount.to_string(), "txHash": receipt.tx });
     Ok(Report::new(
         raw,

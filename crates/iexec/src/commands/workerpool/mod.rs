@@ -2,6 +2,7 @@
 
 mod deploy;
 mod publish;
+mod set_api_url;
 
 use chain::Asset;
 use clap::Subcommand;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     /// Give a workerpool to another owner
     #[command(after_help = "Example:\n  iexec workerpool transfer 0x2956…123f --to 0xf39F…2266")]
     Transfer(transfer::Args),
+    /// Say where the workerpool's API is, on chains with the name service
+    SetApiUrl(set_api_url::Args),
 }
 
 const ADVICE: &str = "- description: how it is displayed";
@@ -54,5 +57,6 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, 
         Command::Publish(args) => publish::run(args, context).await,
         Command::Unpublish(args) => unpublish::run(POOL, args, context).await,
         Command::Transfer(args) => transfer::run(POOL, args, context).await,
+        Command::SetApiUrl(args) => set_api_url::run(args, context).await,
     }
 }
