@@ -121,14 +121,15 @@ fn deploying_needs_a_section_and_its_fields() {
     let project = Project::new();
     for kind in ["app", "dataset", "workerpool"] {
         let error = project.error(&format!("{kind} deploy"));
-        let message = format!("missing \"{kind}\" in \"iexec.json\"");
+        let message = format!(
+            "Missing {kind} in \"iexec.json\". Did you forget to run \"iexec {kind} init\"?"
+        );
         assert_eq!(error["message"], message);
-        assert_eq!(error["hint"], format!("run `iexec {kind} init` first"));
     }
     project.write("iexec.json", br#"{"dataset":{"name":"n"},"workerpool":{}}"#);
-    let message = |line| project.error(line)["message"].to_string();
-    assert!(message("dataset deploy").contains("dataset.multiaddr"));
-    assert!(message("workerpool deploy").contains("workerpool.description"));
+    let hint = |line| project.error(line)["hint"].to_string();
+    assert!(hint("dataset deploy").contains("dataset.multiaddr"));
+    assert!(hint("workerpool deploy").contains("workerpool.description"));
 }
 
 #[test]
@@ -242,9 +243,10 @@ fn a_price_does_not_swallow_the_address() {
     let project = Project::new();
     let publish = |words: &str| {
         let line = format!("app publish {words} --chain local");
-        project.error(&line)["message"].as_str().unwrap().to_owned()
+        project.error(&line).to_string()
     };
-    let unreachable = "no local network is running";
+    let unreachable = publish(ADDRESS);
+    assert!(unreachable.contains("no local network is running"));
     assert_eq!(publish(&format!("--price 1 RLC {ADDRESS}")), unreachable);
     assert_eq!(publish(&format!("--price 1 {ADDRESS}")), unreachable);
     assert_eq!(publish(&format!("{ADDRESS} --price 1 nRLC")), unreachable);
@@ -252,9 +254,9 @@ fn a_price_does_not_swallow_the_address() {
     assert!(publish("--volume many").contains("--volume"));
     assert!(publish("--dataset-restrict me").contains("--dataset-restrict"));
     assert!(publish("--tag nonsense").contains("nonsense"));
-    assert!(publish("--tag tee").contains("tee,tdx"));
+    assert!(publish("--tag tee").contains("tdx"));
     let trust = project.error("workerpool publish --trust high --chain local");
-    assert!(trust["message"].to_string().contains("--trust"), "{trust}");
+    assert!(trust.to_string().contains("--trust"), "{trust}");
 }
 
 #[test]
@@ -264,6 +266,6 @@ fn a_transfer_names_its_heir() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("--to"));
     let error = project.error(&format!("workerpool transfer {ADDRESS} --to bob"));
-    let message = "invalid --to: `bob` is not an ethereum address";
-    assert_eq!(error["message"], message);
+    assert_eq!(error["message"], "bob is not a valid ethereum address");
+    assert_eq!(error["hint"], "correct --to");
 }

@@ -12,7 +12,8 @@ use crate::{keys, net::Net, person::Person};
 
 /// Nobody answers there, so that the image is taken as declared, without a look-up.
 const IMAGE: &str = "127.0.0.1:1/hello:1.0.0";
-const OWNED: &str = "only the owner";
+/// Every refusal of what is somebody else's speaks of the owner.
+const OWNED: &str = "owner";
 
 /// Plays all of it on a network of its own.
 pub(crate) async fn tell(bench: Bench) -> Result<()> {
@@ -98,7 +99,7 @@ impl Both {
         ensure!(raw["apiUrl"] == net.info.pool, "{raw}");
         let nowhere = "workerpool publish --category 99 --chain local";
         let nowhere = self.owner.raw_fails(nowhere).await?;
-        expect(&nowhere, "no category found for id 99")?;
+        expect(&nowhere, "No category found for id 99")?;
         let options = "--category 1 --trust 2 --dataset-restrict";
         self.sell("workerpool", &pool, options).await?;
         self.transfer("workerpool", &pool).await
@@ -120,7 +121,7 @@ impl Both {
         keys::check(&raw, "ok address txHash")?;
         let address = raw["address"].as_str().context("no address")?.to_owned();
         let again = self.owner.raw_fails(&deploy).await?;
-        expect(&again, &format!("already deployed at {address}"))?;
+        expect(&again, &format!("already deployed at address {address}"))?;
         let raw = self
             .owner
             .raw(&format!("{kind} show --chain local"))
@@ -137,7 +138,7 @@ impl Both {
         let first = format!("{kind} show 0 --user {owner} --chain local");
         ensure!(self.heir.raw(&first).await? == raw, "{first}");
         let second = format!("{kind} show 1 --chain local");
-        expect(&self.owner.raw_fails(&second).await?, "no ")?;
+        expect(&self.owner.raw_fails(&second).await?, "not deployed")?;
         self.count(&self.owner, kind, "1").await?;
         Ok(address)
     }
