@@ -14,7 +14,7 @@ use crate::{
 #[command(after_help = "Example:\n  iexec app publish --price 0.1 RLC --chain local")]
 pub(crate) struct Args {
     #[command(flatten)]
-    common: publish::Args,
+    common: publish::OfferArgs,
     /// Only with this dataset
     #[arg(long, value_name = "address")]
     dataset_restrict: Option<String>,

@@ -20,9 +20,7 @@ use crate::{
 
 /// Options of all kinds.
 #[derive(Debug, clap::Args)]
-// the group of the command that takes these in has the same name
-#[group(skip)]
-pub(crate) struct Args {
+pub(crate) struct OfferArgs {
     /// Its address; the one deployed last if left out
     address: Option<String>,
     #[command(flatten)]
@@ -64,7 +62,7 @@ pub(crate) struct Terms {
     pub(crate) requester: Address,
 }
 
-impl Args {
+impl OfferArgs {
     /// Reads the options; `volume` is what is offered when nothing is said.
     pub(crate) fn terms(&self, asset: Asset, volume: u64) -> Result<Terms, sdk::Error> {
         let (price, address) = amount::split(&self.price, self.address.as_deref());
@@ -88,7 +86,7 @@ pub(crate) fn restriction(option: &str, given: Option<&str>) -> Result<Address, 
 
 /// Publishes `offer`; `preflight` says whether anybody could use it.
 pub(crate) async fn run<O: Offer>(
-    args: &Args,
+    args: &OfferArgs,
     context: &Context,
     terms: &Terms,
     offer: &O,

@@ -14,7 +14,7 @@ use crate::{
 #[command(after_help = "Example:\n  iexec dataset publish --price 0.1 RLC --tag tee,tdx")]
 pub(crate) struct Args {
     #[command(flatten)]
-    common: publish::Args,
+    common: publish::OfferArgs,
     /// Only with this app
     #[arg(long, value_name = "address")]
     app_restrict: Option<String>,

@@ -20,7 +20,7 @@ use crate::{
 )]
 pub(crate) struct Args {
     #[command(flatten)]
-    common: publish::Args,
+    common: publish::OfferArgs,
     /// How long a task may take (default: 0)
     #[arg(long, value_name = "id")]
     category: Option<String>,
