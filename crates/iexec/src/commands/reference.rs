@@ -118,7 +118,7 @@ fn example(command: &Command, text: &mut String) {
     let Some(help) = command.get_after_help() else {
         return;
     };
-    let _ = write!(text, "\n");
+    text.push('\n');
     for line in help.to_string().lines() {
         let _ = match line.starts_with(' ') {
             true => writeln!(text, "    {}", line.trim()),

@@ -1,7 +1,7 @@
 //! `iexec wallet send-ether`.
 
 use protocol::ether;
-use sdk::wallet;
+use sdk::{ens, wallet};
 use serde_json::json;
 
 use crate::{
@@ -42,6 +42,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let amount = ether::parse(&amount, "ether").map_err(sdk::Error::from)?;
     let to = super::receiver(args.to.as_deref())?;
     let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let to = ens::address(&client, "--to", to).await?;
     let shown = ether::to_ether(amount);
     if !args.force {
         let chain = &client.chain().name;

@@ -1,7 +1,7 @@
 //! `iexec wallet send-RLC`.
 
 use protocol::rlc;
-use sdk::wallet;
+use sdk::{ens, wallet};
 use serde_json::json;
 
 use crate::{
@@ -46,6 +46,7 @@ pub(crate) async fn run(
     let amount = rlc::parse(&amount, default_unit).map_err(sdk::Error::from)?;
     let to = super::receiver(args.to.as_deref())?;
     let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let to = ens::address(&client, "--to", to).await?;
     let shown = rlc::to_rlc(amount);
     if !args.force {
         let chain = &client.chain().name;
