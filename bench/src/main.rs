@@ -1,7 +1,8 @@
 //! Measurements, each beside what it is compared to, in one run on one machine: machines differ,
 //! ratios less so.
 //!
-//! `cargo build --release -p iexec -p iexec-bench && target/release/iexec-bench [start|task|cli|market]`
+//! `cargo build --release -p iexec -p iexec-bench`, then
+//! `target/release/iexec-bench [start|task|cli|market]`
 
 use std::process::ExitCode;
 

@@ -30,8 +30,8 @@ const WS_RETRY_MS: u64 = 500;
 /// # Errors
 /// [`Error::Url`] for another scheme, [`Error::Unreachable`] when nobody answers.
 pub async fn connect(url: &str) -> Result<DynProvider, Error> {
-    // programs that use only this library have chosen no TLS provider, without which the HTTP client
-    // panics; somebody else's choice stays
+    // programs that use only this library have chosen no TLS provider, without which the HTTP
+    // client panics; somebody else's choice stays
     let _ = rustls::crypto::ring::default_provider().install_default();
     let parsed = url::Url::parse(url).map_err(|_| Error::Url(url.to_owned()))?;
     match parsed.scheme() {

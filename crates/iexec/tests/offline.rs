@@ -188,7 +188,7 @@ fn app_init_adds_the_default_app() {
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-✖ Command "iexec app init" failed with Error: Missing "iexec.json" file, did you forget to run "iexec init"?
+✖ Command "iexec app init" failed with Error: Missing "iexec.json" file[..]
   hint: run `iexec init` first, or go to the folder of your project
 
 "#]]);

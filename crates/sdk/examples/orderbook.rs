@@ -1,6 +1,7 @@
 //! What workerpools offer, cheapest first.
 //!
-//! `cargo run -p iexec-sdk --example orderbook -- <data directory of iexec up>/network.json`
+//! `cargo run -p iexec-sdk --example orderbook -- <network.json>`, with the file in the data
+//! directory of `iexec up`.
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! Registers an app and publishes an order for it, so that others can run it.
 //!
-//! `cargo run -p iexec-sdk --example publish_app -- <data directory of iexec up>/network.json <image> <sha256> [nRLC]`
+//! `cargo run -p iexec-sdk --example publish_app -- <network.json> <image> <sha256> [nRLC]`, with
+//! the file in the data directory of `iexec up`.
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! Runs an app and prints the files of its result, proven against the chain.
 //!
-//! `cargo run -p iexec-sdk --example run_app -- <data directory of iexec up>/network.json <app> [args]`
+//! `cargo run -p iexec-sdk --example run_app -- <network.json> <app> [args]`, with the file in the
+//! data directory of `iexec up`.
 
 mod common;
 
@@ -31,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
         let task = deal::task(&client, id).await?;
         let (archive, proof) = result::download(&client, &deal, &task).await?;
         let archive = zip::ZipArchive::new(Cursor::new(archive))?;
-        let names: Vec<_> = archive.file_names().collect();
+        let names: Vec<_> = archive.file_names().collect::<Result<_, _>>()?;
         common::say(&format!("task {id}: {proof:?} result {}", names.join(" ")));
     }
     Ok(())

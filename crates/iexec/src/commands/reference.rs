@@ -144,8 +144,8 @@ fn errors() -> String {
         "{HEAD}\n# Failures\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n\
         | 0 | the command did all that was asked for |\n\
         | 1 | wrong usage, or something failed: the last lines on stderr say what, and how to mend \
-        it; with `--raw` it is one line of JSON with `error.name`, `error.message` and, where there \
-        is one, `error.hint` |\n\n\
+        it; with `--raw` it is one line of JSON with `error.name`, `error.message` and, where \
+        there is one, `error.hint` |\n\n\
         ## Classes (`error.name`)\n\n| name | meaning |\n|---|---|\n"
     );
     for (name, meaning) in CLASSES {

@@ -24,13 +24,11 @@ async fn chains() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "some of its commands are still to come"]
 async fn wallet() {
     play::story(stories::wallet::story()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "some of its commands are still to come"]
 async fn account() {
     play::story(stories::account::story()).await;
 }
@@ -51,13 +49,11 @@ async fn workerpool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "some of its commands are still to come"]
 async fn secrets() {
     play::story(stories::secrets::story()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "some of its commands are still to come"]
 async fn category() {
     play::story(stories::category::story()).await;
 }

@@ -79,7 +79,7 @@ fn content(bytes: &[u8]) -> Value {
         return format!("<{} bytes>", bytes.len()).into();
     };
     match serde_json::from_str::<Value>(text) {
-        Ok(value) if is_pretty(&value, text) || value.to_string() == text => value,
+        Ok(value) if is_pretty(&value, text) || value.to_string().as_str() == text => value,
         _ => text.into(),
     }
 }

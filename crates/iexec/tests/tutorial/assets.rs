@@ -1,5 +1,5 @@
-//! The life of an app, a dataset and a workerpool: deployed, shown, given a secret, sold, and handed
-//! to another owner.
+//! The life of an app, a dataset and a workerpool: deployed, shown, given a secret, sold, and
+//! handed to another owner.
 
 use std::fs;
 

@@ -389,7 +389,10 @@ async fn publish(developer: &Person, requester: &Person, app: &str, expected: &s
         book["count"] == 1 && book["appOrders"][0]["orderHash"] == hash,
         "{book}"
     );
-    ensure!(book["appOrders"][0]["price"].to_string() == PRICE, "{book}");
+    ensure!(
+        book["appOrders"][0]["price"].as_u64() == PRICE.parse().ok(),
+        "{book}"
+    );
     ensure!(
         book["appOrders"][0]["requesterrestrict"] == NOBODY,
         "{book}"

@@ -9,20 +9,20 @@ use chain::Wallet;
 use sdk::{Client, chains, files::network_json::NetworkFile, keystore};
 
 /// The `index`-th word of the command line.
-pub fn argument(index: usize, name: &str) -> anyhow::Result<String> {
+pub(crate) fn argument(index: usize, name: &str) -> anyhow::Result<String> {
     let word = std::env::args().nth(index);
     word.with_context(|| format!("argument {index} is missing: {name}"))
 }
 
 /// A connection to the local network that `network.json` describes.
-pub async fn connect(path: &str) -> anyhow::Result<Client> {
+pub(crate) async fn connect(path: &str) -> anyhow::Result<Client> {
     let network = read(path)?;
     let chain = chains::resolve(Some(chains::LOCAL), None, Some(&network))?;
     Ok(Client::connect(chain).await?)
 }
 
 /// The wallet of one of the network's funded accounts.
-pub fn wallet(path: &str, role: &str) -> anyhow::Result<Wallet> {
+pub(crate) fn wallet(path: &str, role: &str) -> anyhow::Result<Wallet> {
     let network = read(path)?;
     let account = network.account(role);
     let account = account.with_context(|| format!("nobody is the {role}"))?;
@@ -30,7 +30,7 @@ pub fn wallet(path: &str, role: &str) -> anyhow::Result<Wallet> {
 }
 
 /// One line for the reader.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     println!("{line}");
 }
 

@@ -13,9 +13,7 @@ use crate::{
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  iexec account approve 5 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 RLC"
-)]
+#[command(after_help = "Example:\n  iexec account approve 5 0x7099…79C8 RLC")]
 pub(crate) struct Args {
     /// How much
     amount: String,

@@ -1,4 +1,4 @@
-//! What `iexec app`, `iexec dataset` and `iexec workerpool` have in common: the same words for three
+//! What `iexec app`, `iexec dataset` and `iexec workerpool` have in common: the same words for 3
 //! kinds of asset.
 
 pub(crate) mod count;

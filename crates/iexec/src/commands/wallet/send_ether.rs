@@ -13,9 +13,7 @@ use crate::{
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  iexec wallet send-ether 0.5 --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-)]
+#[command(after_help = "Example:\n  iexec wallet send-ether 0.5 --to 0x7099…79C8")]
 pub(crate) struct Args {
     /// How much
     amount: String,
