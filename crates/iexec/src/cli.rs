@@ -142,7 +142,11 @@ impl TxArgs {
     pub(crate) fn policy(&self) -> Result<Policy, Failure> {
         let confirmations = sdk::parse::small("--confirms", &self.confirms)?;
         if confirmations == 0 {
-            return Err(sdk::Error::invalid("--confirms", "it must be at least 1").into());
+            return Err(sdk::Error::malformed(
+                "--confirms",
+                "confirms must be greater than or equal to 1",
+            )
+            .into());
         }
         let price = match self.gas_price.is_empty() {
             true => None,

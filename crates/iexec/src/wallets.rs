@@ -136,8 +136,6 @@ pub(crate) struct Saved {
     pub(crate) content: Value,
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Its name alone, as `--wallet-file` takes it.
-    pub(crate) name: String,
     /// Its address.
     pub(crate) address: Address,
 }
@@ -176,7 +174,6 @@ pub(crate) fn save(
     Ok(Saved {
         content,
         path,
-        name,
         address,
     })
 }

@@ -3,7 +3,7 @@
 use chain::{Account, Actor, Receipt};
 use protocol::{Address, U256};
 
-use crate::{Client, Error};
+use crate::{Client, Error, error::Move};
 
 /// What a wallet holds outside the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub async fn deposit(actor: &Actor, nrlc: U256) -> Result<Receipt, Error> {
     enough(
         nrlc,
         held.map_err(Error::chain("read the RLC balance"))?,
-        "the wallet",
+        Move::Deposit,
     )?;
     actor.deposit(nrlc).await.map_err(Error::chain("deposit"))
 }
@@ -60,7 +60,7 @@ pub async fn deposit(actor: &Actor, nrlc: U256) -> Result<Receipt, Error> {
 pub async fn withdraw(actor: &Actor, nrlc: U256) -> Result<Receipt, Error> {
     let account = actor.hub().account(actor.address()).await;
     let account = account.map_err(Error::chain("read the account"))?;
-    enough(nrlc, account.stake, "the account")?;
+    enough(nrlc, account.stake, Move::Withdraw)?;
     actor.withdraw(nrlc).await.map_err(Error::chain("withdraw"))
 }
 
@@ -82,16 +82,17 @@ pub async fn allowance(client: &Client, account: Address, spender: Address) -> R
     allowance.map_err(Error::chain("read the allowance"))
 }
 
-pub(crate) fn enough(wanted: U256, available: U256, place: &'static str) -> Result<(), Error> {
+/// Whether so much can go that way.
+pub(crate) fn enough(wanted: U256, available: U256, direction: Move) -> Result<(), Error> {
     if wanted.is_zero() {
-        return Err(Error::invalid("amount", "it must be more than 0"));
+        return Err(Error::NothingToMove { direction });
     }
     match wanted <= available {
         true => Ok(()),
         false => Err(Error::TooLittle {
             wanted,
             available,
-            place,
+            direction,
         }),
     }
 }
@@ -102,12 +103,16 @@ mod tests {
 
     #[test]
     fn nobody_moves_more_than_there_is() {
-        assert!(enough(U256::from(5), U256::from(5), "the wallet").is_ok());
-        let error = enough(U256::from(6), U256::from(5), "the wallet").unwrap_err();
+        let (five, six) = (U256::from(5), U256::from(6));
+        assert!(enough(five, five, Move::Send).is_ok());
+        let error = enough(six, five, Move::Withdraw).unwrap_err();
+        assert_eq!(error.to_string(), "Withdraw amount exceed account balance");
+        let hint = error.hint().unwrap();
         assert_eq!(
-            error.to_string(),
-            "6 nRLC wanted, but only 5 nRLC available in the wallet"
+            hint,
+            "6 nRLC wanted, but only 5 nRLC available in the account"
         );
-        assert!(enough(U256::ZERO, U256::from(5), "the wallet").is_err());
+        let error = enough(U256::ZERO, five, Move::Deposit).unwrap_err();
+        assert_eq!(error.to_string(), "Deposit amount must be greater than 0");
     }
 }

@@ -118,6 +118,18 @@ pub async fn owner(client: &Client, name: &str) -> Result<Address, Error> {
     owner.map_err(Error::chain("read the owner of the name"))
 }
 
+/// Whether a text can be an address: itself, or a name that ends with `.eth`. For finding
+/// mistakes before anybody is asked; [`address`] tells which address it is.
+///
+/// # Errors
+/// [`Error::Invalid`] naming `field`, or the name's broken rule.
+pub fn check_address(field: &str, text: &str) -> Result<(), Error> {
+    match text.ends_with(".eth") {
+        true => check_name(text),
+        false => parse::address(field, text).map(drop),
+    }
+}
+
 /// Reads an address as people type it: itself, or a name that ends with `.eth`.
 ///
 /// # Errors
@@ -318,6 +330,15 @@ mod tests {
         let address = Address::repeat_byte(0xab);
         let name = format!("{}.{REVERSE_DOMAIN}", "ab".repeat(20));
         assert_eq!(reverse_node(address), node(&name));
+    }
+
+    #[test]
+    fn an_address_may_be_a_name() {
+        assert!(check_address("--to", "shop.eth").is_ok());
+        assert!(check_address("--to", &Address::ZERO.to_string()).is_ok());
+        for bad in ["Shop.eth", "shop.com", "0x12"] {
+            assert!(check_address("--to", bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -42,6 +42,34 @@ impl Api {
     }
 }
 
+/// Which way RLC moves; it names the failure in the official words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// From the wallet to the account.
+    Deposit,
+    /// From the account to the wallet.
+    Withdraw,
+    /// From the wallet to another.
+    Send,
+}
+
+impl Move {
+    const fn subject(self) -> &'static str {
+        match self {
+            Self::Deposit => "Deposit amount",
+            Self::Withdraw => "Withdraw amount",
+            Self::Send => "Amount to send",
+        }
+    }
+
+    const fn place(self) -> &'static str {
+        match self {
+            Self::Withdraw => "account",
+            Self::Deposit | Self::Send => "wallet",
+        }
+    }
+}
+
 /// A failed call. [`Error::name`] and [`Error::hint`] complete the Display text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -226,7 +254,7 @@ pub enum Error {
         reason: String,
     },
     /// A wallet file could not be read or written.
-    #[error("wallet: {reason}")]
+    #[error("{reason}")]
     Wallet {
         /// What is wrong.
         reason: String,
@@ -252,8 +280,7 @@ pub enum Error {
         reason: String,
     },
     /// More of the chain's coin is wanted than there is.
-    #[error("{} ether wanted, but only {} ether available in the wallet",
-        protocol::ether::to_ether(*wanted), protocol::ether::to_ether(*available))]
+    #[error("Amount to send exceed wallet balance")]
     TooFewWei {
         /// Wei asked for.
         wanted: U256,
@@ -266,15 +293,21 @@ pub enum Error {
         /// How many.
         wei: U256,
     },
+    /// An amount of nothing.
+    #[error("{} must be greater than 0", direction.subject())]
+    NothingToMove {
+        /// Which way it should go.
+        direction: Move,
+    },
     /// An amount is larger than what there is.
-    #[error("{wanted} nRLC wanted, but only {available} nRLC available in {place}")]
+    #[error("{} exceed {} balance", direction.subject(), direction.place())]
     TooLittle {
         /// What was asked for.
         wanted: U256,
         /// What there is.
         available: U256,
-        /// `the wallet` or `the account`.
-        place: &'static str,
+        /// Which way it should go.
+        direction: Move,
     },
 }
 
@@ -285,7 +318,8 @@ impl Error {
     }
 
     /// A value of the wrong form.
-    pub(crate) fn malformed(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    /// A value that has not the form its field asks for, in the official words.
+    pub fn malformed(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed {
             field: field.into(),
             reason: reason.into(),
@@ -340,6 +374,19 @@ impl Error {
                 true => "replace it with --force-update".to_owned(),
                 false => "it cannot be changed: choose another name".to_owned(),
             }),
+            Self::TooLittle {
+                wanted,
+                available,
+                direction,
+            } => Some(format!(
+                "{wanted} nRLC wanted, but only {available} nRLC available in the {}",
+                direction.place()
+            )),
+            Self::TooFewWei { wanted, available } => Some(format!(
+                "{} ether wanted, but only {} ether available in the wallet",
+                protocol::ether::to_ether(*wanted),
+                protocol::ether::to_ether(*available)
+            )),
             Self::Unverified { .. } => {
                 Some("do not trust this archive; ask the workerpool's operator".to_owned())
             }

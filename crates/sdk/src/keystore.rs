@@ -149,7 +149,7 @@ fn unseal(key: &[u8; 32], crypto: &Crypto) -> Result<Wallet, Error> {
     let mut text = unhex(&crypto.ciphertext)?;
     if mac(key, &text).as_slice() != unhex(&crypto.mac)? {
         return Err(Error::Wallet {
-            reason: "invalid password".to_owned(),
+            reason: "incorrect password".to_owned(),
             hint: None,
         });
     }
@@ -261,7 +261,7 @@ fn unhex(text: &str) -> Result<Vec<u8>, Error> {
 
 fn wrong(reason: impl Into<String>) -> Error {
     Error::Wallet {
-        reason: reason.into(),
+        reason: format!("wallet: {}", reason.into()),
         hint: None,
     }
 }
@@ -301,7 +301,7 @@ mod tests {
             secret
         );
         let error = unseal(&[0; 32], &file.crypto).unwrap_err();
-        assert_eq!(error.to_string(), "wallet: invalid password");
+        assert_eq!(error.to_string(), "incorrect password");
     }
 
     #[test]

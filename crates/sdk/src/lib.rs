@@ -45,7 +45,7 @@ pub mod watch;
 pub mod workerpool;
 
 pub use client::Client;
-pub use error::{Api, Error};
+pub use error::{Api, Error, Move};
 
 fn keccak(bytes: impl AsRef<[u8]>) -> protocol::B256 {
     alloy::primitives::keccak256(bytes)

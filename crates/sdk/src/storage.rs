@@ -23,9 +23,12 @@ impl Provider {
         match name {
             None | Some("default" | "ipfs") => Ok(Self::Ipfs),
             Some("dropbox") => Ok(Self::Dropbox),
-            Some(other) => Err(Error::invalid(
-                "provider",
-                format!("`{other}` is neither ipfs nor dropbox"),
+            Some(other) => Err(Error::malformed(
+                "the provider",
+                format!(
+                    "\"{other}\" is not a valid storage provider, use one of the supported \
+                     providers (dropbox, ipfs)"
+                ),
             )),
         }
     }
@@ -58,8 +61,12 @@ pub async fn push_token(
 ) -> Result<bool, Error> {
     let exists = is_initialized(client, wallet.address(), Provider::Dropbox).await?;
     if exists && !update {
-        let reason = "dropbox storage is already initialized, use --force-update to replace it";
-        return Err(Error::invalid("--token", reason));
+        let reason = "dropbox storage is already initialized, use --force-update option to update \
+            your storage token";
+        return Err(Error::Configuration {
+            reason: reason.to_owned(),
+            hint: None,
+        });
     }
     sms::push_web2(client, wallet, sms::DROPBOX_TOKEN, token, exists).await?;
     Ok(exists)

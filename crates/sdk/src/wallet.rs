@@ -3,7 +3,7 @@
 use chain::{Actor, Receipt};
 use protocol::{Address, U256};
 
-use crate::{Error, account::enough};
+use crate::{Error, account::enough, error::Move};
 
 /// Sends nRLC to another wallet.
 ///
@@ -12,7 +12,7 @@ use crate::{Error, account::enough};
 pub async fn send_rlc(actor: &Actor, to: Address, nrlc: U256) -> Result<Receipt, Error> {
     let held = actor.hub().rlc_balance(actor.address()).await;
     let held = held.map_err(Error::chain("read the RLC balance"))?;
-    enough(nrlc, held, "the wallet")?;
+    enough(nrlc, held, Move::Send)?;
     let receipt = actor.transfer_rlc(to, nrlc).await;
     receipt.map_err(Error::chain("send RLC"))
 }
@@ -98,7 +98,7 @@ pub async fn give(
 ) -> Result<[Receipt; 2], Error> {
     let held = actor.hub().rlc_balance(actor.address()).await;
     let held = held.map_err(Error::chain("read the RLC balance"))?;
-    enough(nrlc, held, "the wallet")?;
+    enough(nrlc, held, Move::Send)?;
     let (rlc, gas) = tokio::join!(actor.transfer_rlc(to, nrlc), actor.transfer_gas(to, wei));
     Ok([
         rlc.map_err(Error::chain("give RLC"))?,

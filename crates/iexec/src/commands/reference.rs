@@ -118,7 +118,7 @@ fn example(command: &Command, text: &mut String) {
     let Some(help) = command.get_after_help() else {
         return;
     };
-    let _ = writeln!(text);
+    text.push('\n');
     for line in help.to_string().lines() {
         let _ = match line.starts_with(' ') {
             true => writeln!(text, "    {}", line.trim()),
@@ -168,12 +168,8 @@ fn errors() -> String {
 }
 
 /// The names that failures have, as the official client has them (spec/client.md §1.2).
-const CLASSES: [(&str, &str); 13] = [
+const CLASSES: [(&str, &str); 17] = [
     ("ValidationError", "a value breaks a rule; nothing was sent"),
-    (
-        "ConfigurationError",
-        "a file of the project lacks something, or has too much",
-    ),
     (
         "ObjectNotFoundError",
         "the chain knows no such deal, task, app, dataset, workerpool or category",
@@ -190,7 +186,18 @@ const CLASSES: [(&str, &str); 13] = [
     ("IpfsGatewayCallError", "likewise, the gateway of results"),
     ("CompassCallError", "likewise, the directory of workerpools"),
     ("WorkerpoolCallError", "likewise, the API of a workerpool"),
+    (
+        "NetworkError",
+        "a local network, or the node to deploy to, does not work",
+    ),
+    (
+        "InsufficientFundsError",
+        "the deployer cannot pay for the contracts",
+    ),
+    ("JournalError", "the journal of a deployment does not fit"),
+    ("TransactionError", "a transaction of a deployment failed"),
     ("EngineError", "containers cannot be run here"),
+    ("AppTestError", "`iexec app test` found a fault of the app"),
     (
         "DoctorError",
         "`iexec doctor` found something that does not work",
@@ -199,7 +206,10 @@ const CLASSES: [(&str, &str); 13] = [
         "ExitPromptError",
         "a question could not be asked: there is no terminal",
     ),
-    ("Error", "everything else"),
+    (
+        "Error",
+        "everything else, such as a file of the project that lacks something",
+    ),
 ];
 
 #[cfg(test)]

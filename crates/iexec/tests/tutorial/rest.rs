@@ -78,7 +78,9 @@ async fn send(rich: &Person, bench: &Bench) -> Result<()> {
         let line = format!("wallet {too_much} --to {me} --force");
         let failure = poor.raw_fails(&line).await?;
         ensure!(
-            message(&failure).contains("available in the wallet"),
+            failure["error"]
+                .to_string()
+                .contains("available in the wallet"),
             "{failure}"
         );
     }

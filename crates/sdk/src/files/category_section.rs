@@ -26,7 +26,9 @@ impl ProjectFile {
     /// [`Error::Configuration`] without the section, [`Error::Invalid`] for a bad field.
     pub fn category(&self) -> Result<Category, Error> {
         let section = self.0.get(NAME).ok_or_else(|| Error::Configuration {
-            reason: format!("missing \"{NAME}\" in \"{FILE_NAME}\""),
+            reason: format!(
+                "Missing {NAME} in \"{FILE_NAME}\". Did you forget to run \"iexec {NAME} init\"?"
+            ),
             hint: Some("run `iexec category init` first".to_owned()),
         })?;
         let seconds = match section.get("workClockTimeRef") {
@@ -45,7 +47,10 @@ impl ProjectFile {
 fn text(section: &Value, key: &str) -> Result<String, Error> {
     let text = section.get(key).and_then(Value::as_str);
     let text = text.filter(|text| !text.is_empty());
-    let missing = || Error::invalid(format!("{NAME}.{key}"), "it is missing");
+    let missing = || {
+        let reason = format!("{key} is a required field");
+        Error::malformed(format!("{NAME}.{key}"), reason)
+    };
     text.map(str::to_owned).ok_or_else(missing)
 }
 
@@ -76,9 +81,11 @@ mod tests {
         let number = json!({ "name": "S", "description": "d", "workClockTimeRef": 5 });
         assert_eq!(read(number).unwrap().work_clock_time_ref, 5);
         let negative = json!({ "name": "S", "description": "d", "workClockTimeRef": "-1" });
-        let error = read(negative).unwrap_err().to_string();
-        assert!(error.contains("category.workClockTimeRef"), "{error}");
-        let error = read(json!({ "name": "" })).unwrap_err().to_string();
-        assert!(error.contains("category.name"), "{error}");
+        let hint = read(negative).unwrap_err().hint().unwrap();
+        assert!(hint.contains("category.workClockTimeRef"), "{hint}");
+        let named = json!({ "name": "", "workClockTimeRef": 1 });
+        let error = read(named).unwrap_err();
+        assert_eq!(error.to_string(), "name is a required field");
+        assert!(error.hint().unwrap().contains("category.name"));
     }
 }

@@ -1,7 +1,7 @@
 //! `iexec account allowance`.
 
 use protocol::rlc;
-use sdk::{account, parse};
+use sdk::{account, ens, parse};
 use serde_json::json;
 
 use crate::{
@@ -30,12 +30,13 @@ pub(crate) struct Args {
 
 /// Runs it. The amount is decimal nRLC; upstream prints bare hexadecimal.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let spender = parse::address("spender", &args.spender)?;
+    ens::check_address("spender", &args.spender)?;
     let owner = match &args.user {
         Some(user) => parse::address("--user", user)?,
         None => wallets::find(context, &args.wallet)?.address()?,
     };
     let client = context.client(args.chain.name()).await?;
+    let spender = ens::address(&client, "spender", &args.spender).await?;
     let amount = account::allowance(&client, owner, spender).await?;
     let message = format!("{spender} may move {} RLC of {owner}", rlc::to_rlc(amount));
     Ok(Report::new(

@@ -1,7 +1,7 @@
 //! `iexec account approve`.
 
 use protocol::rlc;
-use sdk::{account, parse};
+use sdk::{account, ens};
 use serde_json::json;
 
 use crate::{
@@ -34,8 +34,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let amount = format!("{} {}", args.amount, args.unit);
     let amount = rlc::parse(&amount, "nRLC").map_err(sdk::Error::from)?;
-    let spender = parse::address("spender", &args.spender)?;
-    let (_, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    ens::check_address("spender", &args.spender)?;
+    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let spender = ens::address(&client, "spender", &args.spender).await?;
     let receipt = account::approve(&actor, spender, amount).await?;
     let message = format!("{spender} may move {} RLC", rlc::to_rlc(amount));
     Ok(Report::new(json!({ "txHash": receipt.tx }), message))

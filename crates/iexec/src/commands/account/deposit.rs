@@ -17,9 +17,8 @@ use crate::{
 pub(crate) struct Args {
     /// How much
     amount: String,
-    /// `nRLC` or `RLC`
-    #[arg(default_value = "nRLC")]
-    unit: String,
+    /// `nRLC` (if left out) or `RLC`
+    unit: Option<String>,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
@@ -30,8 +29,15 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let amount =
-        rlc::parse(&format!("{} {}", args.amount, args.unit), "nRLC").map_err(sdk::Error::from)?;
+    let amount = rlc::parse(
+        &format!(
+            "{} {}",
+            args.amount,
+            args.unit.as_deref().unwrap_or_default()
+        ),
+        "nRLC",
+    )
+    .map_err(sdk::Error::from)?;
     let (_, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
     let receipt = account::deposit(&actor, amount).await?;
     let raw = json!({ "amount": amount.to_string(), "txHash": receipt.tx });

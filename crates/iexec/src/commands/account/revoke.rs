@@ -1,7 +1,7 @@
 //! `iexec account revoke`.
 
 use protocol::U256;
-use sdk::{account, parse};
+use sdk::{account, ens};
 use serde_json::json;
 
 use crate::{
@@ -29,8 +29,9 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let spender = parse::address("spender", &args.spender)?;
-    let (_, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    ens::check_address("spender", &args.spender)?;
+    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let spender = ens::address(&client, "spender", &args.spender).await?;
     let receipt = account::approve(&actor, spender, U256::ZERO).await?;
     let message = format!("{spender} may move nothing any more");
     Ok(Report::new(json!({ "txHash": receipt.tx }), message))

@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let client = context.client(args.chain.name()).await?;
     let is_set = sms::has_requester_secret(&client, requester, &args.name).await?;
     let state = if is_set { "is" } else { "is not" };
-    let raw = json!({ "name": args.name, "isSet": is_set });
+    let raw = json!({ "isSet": is_set, "name": args.name });
     Ok(Report::new(
         raw,
         format!("Secret \"{}\" of {requester} {state} kept", args.name),

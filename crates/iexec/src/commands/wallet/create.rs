@@ -23,12 +23,7 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    save(
-        context,
-        &Wallet::random(),
-        &args.wallet,
-        args.force || context.raw,
-    )
+    save(context, &Wallet::random(), &args.wallet, args.force)
 }
 
 /// Stores the wallet and tells where; the key itself is only shown with `--raw --unencrypted`.
@@ -50,6 +45,8 @@ pub(super) fn save(
             "and its password "
         },
     );
-    let raw = json!({ "wallet": saved.content, "fileName": saved.name, "address": address });
+    let path = saved.path.strip_prefix(&context.project);
+    let path = path.unwrap_or(&saved.path).display().to_string();
+    let raw = json!({ "wallet": saved.content, "fileName": path, "address": address });
     Ok(Report::new(raw, message))
 }

@@ -26,5 +26,5 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let wallet = keystore::wallet_of_key(&args.private_key)?;
-    create::save(context, &wallet, &args.wallet, args.force || context.raw)
+    create::save(context, &wallet, &args.wallet, args.force)
 }

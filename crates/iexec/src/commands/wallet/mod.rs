@@ -8,7 +8,6 @@ mod show;
 mod sweep;
 
 use clap::Subcommand;
-use protocol::Address;
 
 use super::not_offered;
 use crate::{
@@ -57,9 +56,10 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, 
 
 /// The receiver. Upstream has it optional in the grammar, so that its absence is a failure of the
 /// command, with `--raw` as any other.
-fn receiver(typed: Option<&str>) -> Result<Address, Failure> {
+fn receiver(typed: Option<&str>) -> Result<&str, Failure> {
     let typed = typed.ok_or_else(|| {
         Failure::new("Missing --to option").hint("say who gets it: --to <address>")
     })?;
-    Ok(sdk::parse::address("--to", typed)?)
+    sdk::ens::check_address("--to", typed)?;
+    Ok(typed)
 }

@@ -1,7 +1,7 @@
 //! `iexec wallet send-ether`.
 
 use protocol::ether;
-use sdk::wallet;
+use sdk::{ens, wallet};
 use serde_json::json;
 
 use crate::{
@@ -17,9 +17,8 @@ use crate::{
 pub(crate) struct Args {
     /// How much
     amount: String,
-    /// `wei`, `kwei`, `mwei`, `gwei`, `szabo`, `finney` or `ether`
-    #[arg(default_value = "ether")]
-    unit: String,
+    /// `wei`, `kwei`, `mwei`, `gwei`, `szabo`, `finney` or `ether` (if left out)
+    unit: Option<String>,
     /// Who gets it
     #[arg(long, value_name = "address")]
     to: Option<String>,
@@ -36,10 +35,15 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let amount = format!("{} {}", args.amount, args.unit);
+    let amount = format!(
+        "{} {}",
+        args.amount,
+        args.unit.as_deref().unwrap_or_default()
+    );
     let amount = ether::parse(&amount, "ether").map_err(sdk::Error::from)?;
     let to = super::receiver(args.to.as_deref())?;
     let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let to = ens::address(&client, "--to", to).await?;
     let shown = ether::to_ether(amount);
     if !args.force {
         let chain = &client.chain().name;

@@ -1,7 +1,7 @@
 //! `iexec wallet send-RLC`.
 
 use protocol::rlc;
-use sdk::wallet;
+use sdk::{ens, wallet};
 use serde_json::json;
 
 use crate::{
@@ -39,11 +39,15 @@ pub(crate) async fn run(
     context: &Context,
     default_unit: &str,
 ) -> Result<Report, Failure> {
-    let unit = args.unit.as_deref().unwrap_or(default_unit);
-    let amount = format!("{} {unit}", args.amount);
+    let amount = format!(
+        "{} {}",
+        args.amount,
+        args.unit.as_deref().unwrap_or_default()
+    );
     let amount = rlc::parse(&amount, default_unit).map_err(sdk::Error::from)?;
     let to = super::receiver(args.to.as_deref())?;
     let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let to = ens::address(&client, "--to", to).await?;
     let shown = rlc::to_rlc(amount);
     if !args.force {
         let chain = &client.chain().name;

@@ -1,7 +1,7 @@
 //! `iexec wallet show`.
 
 use protocol::{ether, rlc};
-use sdk::{account, keystore, parse};
+use sdk::{account, ens, keystore};
 use serde_json::{Value, json};
 
 use crate::{
@@ -29,7 +29,10 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let (address, wallet) = match &args.address {
-        Some(address) => (parse::address("address", address)?, Value::Null),
+        Some(address) => {
+            ens::check_address("address", address)?;
+            (None, Value::Null)
+        }
         None => {
             let found = wallets::find(context, &args.wallet)?;
             let address = found.address()?;
@@ -37,10 +40,15 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
                 true => keystore::unencrypted(&found.unlock(&args.wallet)?),
                 false => json!({ "address": address.to_checksum(None) }),
             };
-            (address, shown)
+            (Some(address), shown)
         }
     };
     let client = context.client(args.chain.name()).await?;
+    let given = args.address.as_deref().unwrap_or_default();
+    let address = match address {
+        Some(address) => address,
+        None => ens::address(&client, "address", given).await?,
+    };
     let balance = account::balance(&client, address).await?;
     // on a native chain the coin is RLC: there is one balance, and no ether
     let is_native = client.hub().is_native();

@@ -1,6 +1,9 @@
 //! `iexec wallet sweep`.
 
-use sdk::wallet::{self, Swept};
+use sdk::{
+    ens,
+    wallet::{self, Swept},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -34,6 +37,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let to = super::receiver(args.to.as_deref())?;
     let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let to = ens::address(&client, "--to", to).await?;
     if !args.force {
         let chain = &client.chain().name;
         prompt::confirm(&format!("Send all RLC and ether on chain {chain} to {to}?"))?;
