@@ -135,6 +135,7 @@ pub(crate) fn task(id: TaskId, t: abi::Task) -> Option<Task> {
         contributors: t.contributors,
         result_digest: t.resultDigest,
         results: t.results,
+        results_timestamp: small(t.resultsTimestamp),
         results_callback: t.resultsCallback,
     })
 }

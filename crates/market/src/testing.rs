@@ -299,6 +299,7 @@ pub(crate) fn task_of(deal: DealId, id: TaskId) -> Task {
         contributors: Vec::new(),
         result_digest: B256::ZERO,
         results: Bytes::new(),
+        results_timestamp: 0,
         results_callback: Bytes::new(),
     }
 }

@@ -133,6 +133,7 @@ fn task(deal: DealId, index: u64) -> Task {
         contributors: Vec::new(),
         result_digest: B256::ZERO,
         results: Default::default(),
+        results_timestamp: 0,
         results_callback: Default::default(),
     }
 }

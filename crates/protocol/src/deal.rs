@@ -167,6 +167,8 @@ pub struct Task {
     pub result_digest: B256,
     /// The result link, see [`crate::link`].
     pub results: Bytes,
+    /// When the result came, in seconds since 1970; 0 on contracts that do not keep it.
+    pub results_timestamp: u64,
     /// What the callback received.
     pub results_callback: Bytes,
 }

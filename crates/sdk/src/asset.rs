@@ -131,11 +131,10 @@ pub async fn publish<O: Offer>(
     market::publish(client, actor.wallet(), &order).await
 }
 
-/// Takes the wallet's published offers of an asset back: the last, or all. Their hashes come back,
-/// none when nothing was published.
+/// Takes the wallet's published offers of an asset back: the last, or all. Their hashes come back.
 ///
 /// # Errors
-/// [`Error::Api`].
+/// [`Error::MarketRefused`] when nothing was published (spec/market-explorer.md §7), [`Error::Api`].
 pub async fn unpublish(
     client: &Client,
     actor: &Actor,
@@ -143,17 +142,7 @@ pub async fn unpublish(
     address: Address,
     all: bool,
 ) -> Result<Vec<OrderHash>, Error> {
-    let gone = market::unpublish(client, actor.wallet(), book(asset), address, all).await;
-    match gone {
-        Err(Error::MarketRefused(message)) if is_nothing_published(&message) => Ok(Vec::new()),
-        gone => gone,
-    }
-}
-
-/// The market says so with an error (spec/market-explorer.md §7); for whoever wants an asset off
-/// the market it is none.
-fn is_nothing_published(message: &str) -> bool {
-    message.starts_with("no open ") && message.contains("order published by signer")
+    market::unpublish(client, actor.wallet(), book(asset), address, all).await
 }
 
 /// Gives the wallet's own asset to somebody else, for good. Orders that its former owner signed
@@ -216,17 +205,4 @@ pub(crate) fn sign<O: Order>(actor: &Actor, order: O) -> Result<Signed<O>, Error
 async fn is_registered(hub: &chain::Hub, asset: Asset, address: Address) -> Result<bool, Error> {
     let is_registered = hub.is_registered(asset, address).await;
     is_registered.map_err(Error::chain("look it up in the registry"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_published_is_told_from_other_refusals() {
-        let none = "no open apporder published by signer 0x1 for app 0x2";
-        assert!(is_nothing_published(none));
-        assert!(!is_nothing_published("no open door"));
-        assert!(!is_nothing_published("authorization is required"));
-    }
 }

@@ -138,6 +138,7 @@ pub fn task(task: &Task, now: u64) -> Value {
         "contributors": contributors,
         "resultDigest": task.result_digest,
         "results": ResultLink::from_chain(&task.results),
+        "resultsTimestamp": task.results_timestamp.to_string(),
         "resultsCallback": task.results_callback,
         "statusName": status_name(task.status, task.final_deadline, now),
         "taskTimedOut": is_timed_out(task.status, task.final_deadline, now),
@@ -192,6 +193,7 @@ pub(crate) mod tests {
             contributors: vec![Address::repeat_byte(4)],
             result_digest: B256::ZERO,
             results: Bytes::new(),
+            results_timestamp: 0,
             results_callback: Bytes::new(),
         }
     }

@@ -186,8 +186,8 @@ impl Both {
         let raw = self.owner.raw(&all).await?;
         ensure!(raw["unpublished"] == json!([first["orderHash"]]), "{raw}");
         for nothing in [last, all] {
-            let raw = self.owner.raw(&nothing).await?;
-            ensure!(raw == json!({ "ok": true }), "{raw}");
+            let raw = self.owner.raw_fails(&nothing).await?;
+            expect(&raw, &format!("no open {kind}order published"))?;
         }
         Ok(())
     }

@@ -191,8 +191,9 @@ impl Trade {
             .await?;
         let owner = self.actor.address().to_checksum(None);
         let told = refused["fail"][0].to_string();
+        let hint = refused["error"]["hint"].to_string();
         ensure!(
-            told.contains("only the owner") && told.contains(&owner),
+            told.contains("must be the resource owner") && hint.contains(&owner),
             "{refused}"
         );
         ensure!(!self.buyer.project().join("orders.json").exists(), "signed");

@@ -41,6 +41,7 @@ fn task(status: TaskStatus) -> Task {
         contributors: Vec::new(),
         result_digest: B256::ZERO,
         results: Bytes::new(),
+        results_timestamp: 0,
         results_callback: Bytes::new(),
     }
 }

@@ -51,13 +51,12 @@ pub(crate) async fn run(kind: Asset, args: &Args, context: &Context) -> Result<R
 
 fn report(kind: Asset, hashes: &[OrderHash], all: bool) -> Report {
     let unpublished = match (hashes, all) {
-        ([], _) => Value::Null,
+        ([], false) => Value::Null,
         (hashes, true) => json!(hashes),
         ([.., last], false) => json!(last),
     };
     let kind = kind.name();
     let message = match hashes {
-        [] => "Nothing was published".to_owned(),
         [hash] => format!("Successfully unpublished {kind}order {hash}"),
         _ => format!("Successfully unpublished {} {kind}orders", hashes.len()),
     };

@@ -61,7 +61,7 @@ async fn cancel(
     (kind, hash): (Kind, Option<OrderHash>),
 ) -> Result<Value, Failure> {
     let order = resolve(context, client, kind, hash).await?;
-    if !args.force && prompt::is_possible() {
+    if !args.force {
         context.show(&order.to_json());
         prompt::confirm(&format!("Cancel this {} for good?", name(kind)))?;
     }

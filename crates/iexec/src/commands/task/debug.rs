@@ -65,6 +65,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
                     format!("Last failure: {cause}: {sentence}{text}\n  hint: {hint}\n{message}");
             }
             raw["offchainData"] = model.map_or(Value::Null, |model| show_model(&model));
+            let logs = logs.filter(|logs| !logs.is_empty());
             raw["appLogs"] = logs.map_or(Value::Null, |logs| show_logs(&logs));
         }
         Err(error) => context.note(format!("No off-chain data: {}", error)),
