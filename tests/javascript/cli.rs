@@ -66,8 +66,9 @@ async fn encrypted_wallet(official: &Official) -> Result<()> {
     let wallet = Wallet::random();
     let import = format!("wallet import {} --password s3cret", wallet.key());
     let imported = shell.ok(&import).await?;
-    let own = wallet.address().to_checksum(None);
-    assert_eq!(imported["address"], own);
+    // version 8 writes it as the keystore does, in small letters
+    let address = imported["address"].as_str().context("no address")?;
+    assert_eq!(address.parse::<Address>()?, wallet.address());
     let shown = shell
         .ok("wallet show --show-private-key --password s3cret")
         .await?;
