@@ -7,7 +7,7 @@ export default async ({ as, key, dealid, refused }) => {
   const response = await requester.task.fetchResults(id);
   return {
     deal,
-    computed: requester.deal.computeTaskId(dealid, 0),
+    computed: await requester.deal.computeTaskId(dealid, 0),
     task: await requester.task.show(id),
     zip: Buffer.from(await response.arrayBuffer()).toString('base64'),
     logs: await requester.task.fetchLogs(id),
