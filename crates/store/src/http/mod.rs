@@ -39,7 +39,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v0/add", post(node::add).layer(unlimited))
         .route("/api/v0/cat", post(node::cat))
         .route("/results/challenge", get(login::challenge))
-        .route("/results/login", post(login::login).layer(small.clone()))
+        .route("/results/login", post(login::login).layer(small))
         .route("/v1/results/token", post(results::token).layer(small))
         .route("/v1/results", post(results::upload_json).layer(json))
         .route(
