@@ -86,7 +86,7 @@ impl Official {
         let mut chain = json!({
             "id": info.chain_id.to_string(),
             "host": info.rpc_url,
-            "hub": info.hub,
+            "hub": info.hub.to_checksum(None),
             "sms": info.sms,
             "iexecGateway": info.market,
             "ipfsGateway": info.ipfs_gateway,
