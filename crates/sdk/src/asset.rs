@@ -134,7 +134,8 @@ pub async fn publish<O: Offer>(
 /// Takes the wallet's published offers of an asset back: the last, or all. Their hashes come back.
 ///
 /// # Errors
-/// [`Error::MarketRefused`] when nothing was published (spec/market-explorer.md §7), [`Error::Api`].
+/// [`Error::MarketRefused`] when nothing was published (spec/market-explorer.md §7);
+/// [`Error::Api`].
 pub async fn unpublish(
     client: &Client,
     actor: &Actor,
