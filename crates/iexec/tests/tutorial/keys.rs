@@ -10,10 +10,10 @@ pub(crate) const DEAL: &str = "dealid app dataset workerpool trust category tag 
     sponsor finalTime deadlineReached tasks";
 pub(crate) const TASK: &str = "taskid status dealid idx timeref contributionDeadline \
     revealDeadline finalDeadline consensusValue revealCounter winnerCounter contributors \
-    resultDigest results resultsCallback statusName taskTimedOut";
+    resultDigest results resultsTimestamp resultsCallback statusName taskTimedOut";
 pub(crate) const WATCHED_TASK: &str = "idx taskid status dealid timeref contributionDeadline \
     revealDeadline finalDeadline consensusValue revealCounter winnerCounter contributors \
-    resultDigest results resultsCallback statusName taskTimedOut";
+    resultDigest results resultsTimestamp resultsCallback statusName taskTimedOut";
 pub(crate) const APP: &str = "owner appName appType appMultiaddr appChecksum appMREnclave registry";
 pub(crate) const APP_ORDER: &str = "orderHash price remaining app tag datasetrestrict \
     workerpoolrestrict requesterrestrict";

@@ -207,9 +207,7 @@ impl Trade {
             .raw_fails("order publish --app --chain local")
             .await?;
         ensure!(
-            none["fail"][0]
-                .to_string()
-                .contains("Missing signed apporder"),
+            none["fail"][0].to_string().contains("Missing apporder in"),
             "{none}"
         );
         Ok(())
