@@ -237,7 +237,7 @@ pub(crate) mod tests {
             keys(task(&sample_task(TaskStatus::Active), 0)),
             "taskid status dealid idx timeref contributionDeadline revealDeadline finalDeadline \
              consensusValue revealCounter winnerCounter contributors resultDigest results \
-             resultsCallback statusName taskTimedOut"
+             resultsTimestamp resultsCallback statusName taskTimedOut"
         );
         assert_eq!(
             keys(watched_task(&sample_deal(), 7, None, 3000, 0)),

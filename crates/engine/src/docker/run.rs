@@ -19,6 +19,10 @@ use crate::running::Entry;
 use crate::security::KILLED_CODE;
 use crate::{Error, Exit, LogSink, Reason, RunSpec, Stream};
 
+/// Looks at a killed container until the daemon knows whether memory ran out: half a second.
+const OOM_LOOKS_MAX: u32 = 10;
+/// Between two of them.
+const OOM_LOOK_MS: u64 = 50;
 /// A killed container is gone at once; a daemon that does not notice by then never will.
 const KILL_TIMEOUT_MS: u64 = 30_000;
 /// The connection ends with the container; this is for daemons that forget to close it.
@@ -208,14 +212,23 @@ async fn stop(
 }
 
 /// Why a container ended that we did not kill. One that is gone was killed by name.
+///
+/// The daemon learns that memory ran out by an event of its own, which may come after that of the
+/// exit: a container that was killed by nobody we know is looked at again.
 async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reason, Error> {
-    let state = match api.inspect_container(name, None).await {
-        Ok(container) => container.state.unwrap_or_default(),
-        Err(error) if status(&error) == Some(404) => return Ok(Reason::Cancelled),
-        Err(error) => return Err(Error::docker("inspect a container")(error)),
-    };
-    match state.oom_killed == Some(true) && code != 0 {
-        true => Ok(Reason::OutOfMemory),
-        false => Ok(Reason::Exited),
+    for _ in 0..OOM_LOOKS_MAX {
+        let state = match api.inspect_container(name, None).await {
+            Ok(container) => container.state.unwrap_or_default(),
+            Err(error) if status(&error) == Some(404) => return Ok(Reason::Cancelled),
+            Err(error) => return Err(Error::docker("inspect a container")(error)),
+        };
+        if state.oom_killed == Some(true) && code != 0 {
+            return Ok(Reason::OutOfMemory);
+        }
+        if code != KILLED_CODE {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(OOM_LOOK_MS)).await;
     }
+    Ok(Reason::Exited)
 }

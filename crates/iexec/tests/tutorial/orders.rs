@@ -469,7 +469,7 @@ impl Trade {
         ensure!(
             tag["error"]["message"]
                 .to_string()
-                .contains("tdx needs tee"),
+                .contains("'tdx' tag must be used with 'tee' tag"),
             "{tag}"
         );
         Ok(())
