@@ -118,7 +118,8 @@ fn write_project(folder: &Path, info: &Info, app: &str) -> anyhow::Result<()> {
         "sms": url, "iexecGateway": url, "ipfsGateway": url, "compass": url } } });
     let order = json!({ "order": { "apporder": {
         "app": app, "appprice": "0", "volume": "1", "tag": ["tee", "tdx"],
-        "datasetrestrict": null, "workerpoolrestrict": null, "requesterrestrict": null } } });
+        "datasetrestrict": protocol::Address::ZERO, "workerpoolrestrict": protocol::Address::ZERO,
+        "requesterrestrict": protocol::Address::ZERO } } });
     let developer = local_wallet(Role::Developer, 0);
     let key = info
         .accounts
