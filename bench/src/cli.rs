@@ -88,11 +88,12 @@ impl Scene {
         let new = ["--keystoredir", "new", "--raw"];
         let lines: [(&str, &[&str]); 5] = [
             ("app show", &["app", "show", &self.app, "--raw"]),
+            ("order sign", &["order", "sign", "--app", "--raw"]),
+            ("task show", &["task", "show", &self.task, "--raw"]),
+            // last: the official one overwrites the wallet of the folder
             ("wallet create", &[&plain[..], &new].concat()),
             // scrypt as the keystore format wants it takes 128 MiB, whoever computes it
             ("wallet create, encrypted", &[&locked[..], &new].concat()),
-            ("order sign", &["order", "sign", "--app", "--raw"]),
-            ("task show", &["task", "show", &self.task, "--raw"]),
         ];
         for (name, words) in lines {
             compare(name, &ours, official.as_ref(), words)?;
