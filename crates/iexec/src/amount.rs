@@ -1,5 +1,10 @@
 //! Amounts on the command line: `<amount> [unit]` (spec/client.md §4.3).
 
+/// An amount and its unit, if one was typed, as the readers of amounts take them.
+pub(crate) fn join(amount: &str, unit: Option<&str>) -> String {
+    format!("{amount} {}", unit.unwrap_or_default())
+}
+
 /// Takes apart what an option with one or two words caught. An address after the amount is not a
 /// unit but the command's own argument, which the official client loses.
 pub(crate) fn split<'a>(

@@ -5,6 +5,7 @@ use sdk::account;
 use serde_json::json;
 
 use crate::{
+    amount,
     cli::{ChainArgs, TxArgs, WalletArgs},
     context::Context,
     outcome::{Failure, Report},
@@ -29,15 +30,8 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let amount = rlc::parse(
-        &format!(
-            "{} {}",
-            args.amount,
-            args.unit.as_deref().unwrap_or_default()
-        ),
-        "nRLC",
-    )
-    .map_err(sdk::Error::from)?;
+    let amount = amount::join(&args.amount, args.unit.as_deref());
+    let amount = rlc::parse(&amount, "nRLC").map_err(sdk::Error::from)?;
     let (_, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
     let receipt = account::withdraw(&actor, amount).await?;
     let raw = json!({ "amount": amount.to_string(), "txHash": receipt.tx });

@@ -8,15 +8,12 @@ use sdk::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    kinds::{HashFlags, resolve},
-    parts::Parts,
-};
+use super::{change::ChangeArgs, kinds::resolve};
 use crate::{
-    cli::{ChainArgs, TxArgs, WalletArgs},
+    cli::TxArgs,
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt,
 };
 
 /// Options.
@@ -24,33 +21,20 @@ use crate::{
 #[command(after_help = "Example:\n  iexec order cancel --app --chain local")]
 pub(crate) struct Args {
     #[command(flatten)]
-    kinds: HashFlags,
-    #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    wallet: WalletArgs,
+    change: ChangeArgs,
     #[command(flatten)]
     tx: TxArgs,
-    /// Do not ask
-    #[arg(long)]
-    force: bool,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let chosen = args.kinds.chosen()?;
-    let found = wallets::find(context, &args.wallet)?;
-    let client = context
-        .client(args.chain.name())
-        .await?
-        .with_policy(args.tx.policy()?);
-    let actor = client.actor(found.unlock(&args.wallet)?);
-    let mut parts = Parts::default();
-    for (kind, hash) in chosen {
-        let cancelled = cancel(args, context, &client, &actor, (kind, hash)).await;
-        parts.add(kind, cancelled);
-    }
-    parts.finish("cancel", "canceled")
+    let policy = args.tx.policy()?;
+    let one = async |client: &Client, actor: &Actor, kind, hash| {
+        cancel(args, context, client, actor, (kind, hash)).await
+    };
+    args.change
+        .each(context, policy, ["cancel", "canceled"], one)
+        .await
 }
 
 async fn cancel(
@@ -61,7 +45,7 @@ async fn cancel(
     (kind, hash): (Kind, Option<OrderHash>),
 ) -> Result<Value, Failure> {
     let order = resolve(context, client, kind, hash).await?;
-    if !args.force {
+    if !args.change.force {
         context.show(&order.to_json());
         prompt::confirm(&format!("Cancel this {} for good?", name(kind)))?;
     }

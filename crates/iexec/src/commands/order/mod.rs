@@ -1,6 +1,7 @@
 //! `iexec order`.
 
 mod cancel;
+mod change;
 mod fill;
 mod init;
 mod kinds;

@@ -1,6 +1,6 @@
 //! `iexec order publish`.
 
-use chain::Actor;
+use chain::{Actor, Policy};
 use protocol::{OrderHash, order::Kind};
 use sdk::{
     Client,
@@ -8,15 +8,11 @@ use sdk::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    kinds::{HashFlags, resolve},
-    parts::Parts,
-};
+use super::{change::ChangeArgs, kinds::resolve};
 use crate::{
-    cli::{ChainArgs, WalletArgs},
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt,
 };
 
 /// Options.
@@ -24,14 +20,7 @@ use crate::{
 #[command(after_help = "Example:\n  iexec order publish --app --chain local")]
 pub(crate) struct Args {
     #[command(flatten)]
-    kinds: HashFlags,
-    #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    wallet: WalletArgs,
-    /// Do not ask
-    #[arg(long)]
-    force: bool,
+    change: ChangeArgs,
     /// Do not check what the orders need besides the signature
     #[arg(long)]
     skip_preflight_check: bool,
@@ -39,16 +28,13 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let chosen = args.kinds.chosen()?;
-    let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
-    let actor = client.actor(found.unlock(&args.wallet)?);
-    let mut parts = Parts::default();
-    for (kind, hash) in chosen {
-        let published = publish(args, context, &client, &actor, (kind, hash)).await;
-        parts.add(kind, published);
-    }
-    parts.finish("publish", "published")
+    let policy = Policy::default();
+    let one = async |client: &Client, actor: &Actor, kind, hash| {
+        publish(args, context, client, actor, (kind, hash)).await
+    };
+    args.change
+        .each(context, policy, ["publish", "published"], one)
+        .await
 }
 
 async fn publish(
@@ -62,7 +48,7 @@ async fn publish(
     if !args.skip_preflight_check {
         life::check_needs(client, &order).await?;
     }
-    if !args.force && prompt::is_possible() {
+    if !args.change.force && prompt::is_possible() {
         context.show(&order.to_json());
         prompt::confirm(&format!("Publish this {}?", name(kind)))?;
     }

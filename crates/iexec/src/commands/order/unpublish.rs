@@ -1,6 +1,6 @@
 //! `iexec order unpublish`.
 
-use chain::Actor;
+use chain::{Actor, Policy};
 use protocol::{OrderHash, order::Kind};
 use sdk::{
     Client,
@@ -8,15 +8,11 @@ use sdk::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    kinds::{HashFlags, resolve},
-    parts::Parts,
-};
+use super::{change::ChangeArgs, kinds::resolve};
 use crate::{
-    cli::{ChainArgs, WalletArgs},
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt,
 };
 
 /// Options.
@@ -24,28 +20,18 @@ use crate::{
 #[command(after_help = "Example:\n  iexec order unpublish --app 0x48a7…2a54 --chain local")]
 pub(crate) struct Args {
     #[command(flatten)]
-    kinds: HashFlags,
-    #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    wallet: WalletArgs,
-    /// Do not ask
-    #[arg(long)]
-    force: bool,
+    change: ChangeArgs,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let chosen = args.kinds.chosen()?;
-    let found = wallets::find(context, &args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
-    let actor = client.actor(found.unlock(&args.wallet)?);
-    let mut parts = Parts::default();
-    for (kind, hash) in chosen {
-        let unpublished = unpublish(args, context, &client, &actor, (kind, hash)).await;
-        parts.add(kind, unpublished);
-    }
-    parts.finish("unpublish", "unpublished")
+    let policy = Policy::default();
+    let one = async |client: &Client, actor: &Actor, kind, hash| {
+        unpublish(args, context, client, actor, (kind, hash)).await
+    };
+    args.change
+        .each(context, policy, ["unpublish", "unpublished"], one)
+        .await
 }
 
 /// A hash is enough: the order itself is not needed.
@@ -60,7 +46,7 @@ async fn unpublish(
         Some(hash) => hash,
         None => resolve(context, client, kind, None).await?.hash(client),
     };
-    if !args.force && prompt::is_possible() {
+    if !args.change.force && prompt::is_possible() {
         prompt::confirm(&format!("Unpublish {} {hash}?", name(kind)))?;
     }
     let hash = life::unpublish(client, actor, kind, hash).await?;

@@ -3,7 +3,7 @@
 use protocol::order::AppOrder;
 use serde_json::json;
 
-use super::filter::{self, Columns, FilterArgs, party, restriction};
+use super::filter::{self, Columns, FilterArgs, ForDataset, ForRequester, ForWorkerpool, party};
 use crate::{
     cli::ChainArgs,
     context::Context,
@@ -20,24 +20,12 @@ pub(crate) struct Args {
     chain: ChainArgs,
     #[command(flatten)]
     filter: FilterArgs,
-    /// Also orders restricted to this dataset
-    #[arg(long, value_name = "address")]
-    dataset: Option<String>,
-    /// Only orders restricted to that dataset
-    #[arg(long)]
-    dataset_strict: bool,
-    /// Also orders restricted to this workerpool
-    #[arg(long, value_name = "address")]
-    workerpool: Option<String>,
-    /// Only orders restricted to that workerpool
-    #[arg(long)]
-    workerpool_strict: bool,
-    /// Also orders restricted to this requester
-    #[arg(long, value_name = "address")]
-    requester: Option<String>,
-    /// Only orders restricted to that requester
-    #[arg(long)]
-    requester_strict: bool,
+    #[command(flatten)]
+    dataset: ForDataset,
+    #[command(flatten)]
+    workerpool: ForWorkerpool,
+    #[command(flatten)]
+    requester: ForRequester,
 }
 
 const COLUMNS: Columns<AppOrder> = Columns {
@@ -62,17 +50,9 @@ const COLUMNS: Columns<AppOrder> = Columns {
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let mut filter = args.filter.read()?;
     filter.subject = party("address", Some(&args.address))?;
-    filter.dataset = restriction("--dataset", args.dataset.as_deref(), args.dataset_strict)?;
-    filter.workerpool = restriction(
-        "--workerpool",
-        args.workerpool.as_deref(),
-        args.workerpool_strict,
-    )?;
-    filter.requester = restriction(
-        "--requester",
-        args.requester.as_deref(),
-        args.requester_strict,
-    )?;
+    filter.dataset = args.dataset.read()?;
+    filter.workerpool = args.workerpool.read()?;
+    filter.requester = args.requester.read()?;
     let client = context.client(args.chain.name()).await?;
     filter::show(context, &client, &filter, &COLUMNS).await
 }

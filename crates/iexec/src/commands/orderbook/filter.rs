@@ -68,6 +68,35 @@ pub(super) fn restriction(
     Ok(Restriction { party, strict })
 }
 
+/// Options for whom orders may be restricted to: also for those, or only for those.
+macro_rules! restriction_args {
+    ($($name:ident: $field:ident, $strict:ident, $word:literal;)*) => {$(
+        /// Options.
+        #[derive(Debug, clap::Args)]
+        pub(super) struct $name {
+            #[arg(long, value_name = "address",
+                help = concat!("Also orders restricted to this ", $word))]
+            $field: Option<String>,
+            #[arg(long, help = concat!("Only orders restricted to that ", $word))]
+            $strict: bool,
+        }
+
+        impl $name {
+            /// What they mean.
+            pub(super) fn read(&self) -> Result<Restriction, sdk::Error> {
+                restriction(concat!("--", $word), self.$field.as_deref(), self.$strict)
+            }
+        }
+    )*};
+}
+
+restriction_args! {
+    ForApp: app, app_strict, "app";
+    ForDataset: dataset, dataset_strict, "dataset";
+    ForWorkerpool: workerpool, workerpool_strict, "workerpool";
+    ForRequester: requester, requester_strict, "requester";
+}
+
 /// An integer, if given.
 pub(super) fn integer(field: &str, text: Option<&str>) -> Result<Option<U256>, sdk::Error> {
     text.map(|text| parse::integer(field, text)).transpose()
@@ -99,7 +128,7 @@ pub(super) async fn show<O: Order>(
 ) -> Result<Report, Failure> {
     let (mut rows, mut best, mut unseen) = (Vec::new(), None, Vec::new());
     let mut count = 0;
-    for index in 0..ORDERS_MAX / PAGE_ORDERS {
+    for index in 0.. {
         let page = market::page::<O>(client, filter, index, PAGE_ORDERS).await?;
         count = page.count;
         best = best.or(page
@@ -117,6 +146,8 @@ pub(super) async fn show<O: Order>(
             if !prompt::wants(&question) {
                 break;
             }
+        } else if (index + 1) * PAGE_ORDERS >= ORDERS_MAX {
+            break;
         }
     }
     let shown = json!(unseen);

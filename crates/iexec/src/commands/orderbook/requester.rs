@@ -3,7 +3,7 @@
 use protocol::order::RequestOrder;
 use serde_json::json;
 
-use super::filter::{self, Columns, FilterArgs, party, restriction};
+use super::filter::{self, Columns, FilterArgs, ForWorkerpool, party, restriction};
 use crate::{
     cli::ChainArgs,
     context::Context,
@@ -35,12 +35,8 @@ pub(crate) struct Args {
     /// Only with results for this beneficiary
     #[arg(long, value_name = "address")]
     beneficiary: Option<String>,
-    /// Also orders restricted to this workerpool
-    #[arg(long, value_name = "address")]
-    workerpool: Option<String>,
-    /// Only orders restricted to that workerpool
-    #[arg(long)]
-    workerpool_strict: bool,
+    #[command(flatten)]
+    workerpool: ForWorkerpool,
 }
 
 const COLUMNS: Columns<RequestOrder> = Columns {
@@ -73,11 +69,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     filter.app = restriction("--app", args.app.as_deref(), false)?;
     filter.dataset = restriction("--dataset", args.dataset.as_deref(), false)?;
     filter.beneficiary = party("--beneficiary", args.beneficiary.as_deref())?;
-    filter.workerpool = restriction(
-        "--workerpool",
-        args.workerpool.as_deref(),
-        args.workerpool_strict,
-    )?;
+    filter.workerpool = args.workerpool.read()?;
     let client = context.client(args.chain.name()).await?;
     filter::show(context, &client, &filter, &COLUMNS).await
 }

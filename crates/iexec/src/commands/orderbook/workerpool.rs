@@ -3,7 +3,7 @@
 use protocol::order::WorkerpoolOrder;
 use serde_json::json;
 
-use super::filter::{self, Columns, FilterArgs, party, restriction};
+use super::filter::{self, Columns, FilterArgs, ForApp, ForDataset, ForRequester, party};
 use crate::{
     cli::ChainArgs,
     context::Context,
@@ -26,24 +26,12 @@ pub(crate) struct Args {
     /// Only with at least this trust
     #[arg(long, value_name = "integer")]
     min_trust: Option<String>,
-    /// Also orders restricted to this app
-    #[arg(long, value_name = "address")]
-    app: Option<String>,
-    /// Only orders restricted to that app
-    #[arg(long)]
-    app_strict: bool,
-    /// Also orders restricted to this dataset
-    #[arg(long, value_name = "address")]
-    dataset: Option<String>,
-    /// Only orders restricted to that dataset
-    #[arg(long)]
-    dataset_strict: bool,
-    /// Also orders restricted to this requester
-    #[arg(long, value_name = "address")]
-    requester: Option<String>,
-    /// Only orders restricted to that requester
-    #[arg(long)]
-    requester_strict: bool,
+    #[command(flatten)]
+    app: ForApp,
+    #[command(flatten)]
+    dataset: ForDataset,
+    #[command(flatten)]
+    requester: ForRequester,
 }
 
 const COLUMNS: Columns<WorkerpoolOrder> = Columns {
@@ -72,13 +60,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     filter.subject = party("address", args.address.as_deref())?;
     filter.category = filter::category(args.category.as_deref())?;
     filter.min_trust = filter::integer("--min-trust", args.min_trust.as_deref())?;
-    filter.app = restriction("--app", args.app.as_deref(), args.app_strict)?;
-    filter.dataset = restriction("--dataset", args.dataset.as_deref(), args.dataset_strict)?;
-    filter.requester = restriction(
-        "--requester",
-        args.requester.as_deref(),
-        args.requester_strict,
-    )?;
+    filter.app = args.app.read()?;
+    filter.dataset = args.dataset.read()?;
+    filter.requester = args.requester.read()?;
     let client = context.client(args.chain.name()).await?;
     filter::show(context, &client, &filter, &COLUMNS).await
 }

@@ -28,12 +28,8 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let id: TaskId = args.taskid.parse().map_err(sdk::Error::from)?;
-    let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context
-        .client(args.chain.name())
-        .await?
-        .with_policy(args.tx.policy()?);
-    let receipt = deal::claim_task(&client, &client.actor(wallet), id).await?;
+    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let receipt = deal::claim_task(&client, &actor, id).await?;
     Ok(Report::new(
         json!({ "txHash": receipt.tx }),
         "Task successfully claimed",

@@ -7,6 +7,7 @@ use crate::{
     cli::WalletCreateArgs,
     context::Context,
     outcome::{Failure, Report},
+    secret::Secret,
 };
 
 /// Options.
@@ -15,7 +16,7 @@ use crate::{
 pub(crate) struct Args {
     /// 32 bytes in hexadecimal
     #[arg(value_name = "privateKey")]
-    private_key: String,
+    private_key: Secret,
     #[command(flatten)]
     wallet: WalletCreateArgs,
     /// Overwrite an existing file
@@ -25,6 +26,6 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let wallet = keystore::wallet_of_key(&args.private_key)?;
+    let wallet = keystore::wallet_of_key(args.private_key.text())?;
     create::save(context, &wallet, &args.wallet, args.force)
 }

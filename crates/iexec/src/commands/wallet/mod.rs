@@ -2,6 +2,7 @@
 
 mod create;
 mod import;
+mod payment;
 mod send_ether;
 mod send_rlc;
 mod show;
@@ -52,14 +53,4 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, 
         Command::BridgeToSidechain(_) => Err(not_offered::bridge()),
         Command::Sweep(args) => sweep::run(args, context).await,
     }
-}
-
-/// The receiver. Upstream has it optional in the grammar, so that its absence is a failure of the
-/// command, with `--raw` as any other.
-fn receiver(typed: Option<&str>) -> Result<&str, Failure> {
-    let typed = typed.ok_or_else(|| {
-        Failure::new("Missing --to option").hint("say who gets it: --to <address>")
-    })?;
-    sdk::ens::check_address("--to", typed)?;
-    Ok(typed)
 }

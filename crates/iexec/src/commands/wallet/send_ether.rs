@@ -1,14 +1,14 @@
 //! `iexec wallet send-ether`.
 
 use protocol::ether;
-use sdk::{ens, wallet};
+use sdk::wallet;
 use serde_json::json;
 
+use super::payment::PaymentArgs;
 use crate::{
-    cli::{ChainArgs, TxArgs, WalletArgs},
+    amount,
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
 };
 
 /// Options.
@@ -19,36 +19,16 @@ pub(crate) struct Args {
     amount: String,
     /// `wei`, `kwei`, `mwei`, `gwei`, `szabo`, `finney` or `ether` (if left out)
     unit: Option<String>,
-    /// Who gets it
-    #[arg(long, value_name = "address")]
-    to: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    force: bool,
     #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    wallet: WalletArgs,
-    #[command(flatten)]
-    tx: TxArgs,
+    payment: PaymentArgs,
 }
 
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    let amount = format!(
-        "{} {}",
-        args.amount,
-        args.unit.as_deref().unwrap_or_default()
-    );
+    let amount = amount::join(&args.amount, args.unit.as_deref());
     let amount = ether::parse(&amount, "ether").map_err(sdk::Error::from)?;
-    let to = super::receiver(args.to.as_deref())?;
-    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
-    let to = ens::address(&client, "--to", to).await?;
-    let shown = ether::to_ether(amount);
-    if !args.force {
-        let chain = &client.chain().name;
-        prompt::confirm(&format!("Send {shown} ether to {to} on chain {chain}?"))?;
-    }
+    let shown = format!("{} ether", ether::to_ether(amount));
+    let (actor, to) = args.payment.agreed(context, &shown).await?;
     let receipt = wallet::send_ether(&actor, to, amount).await?;
     let raw = json!({
         "amount": amount.to_string(),
@@ -56,5 +36,5 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         "to": to.to_checksum(None),
         "txHash": receipt.tx,
     });
-    Ok(Report::new(raw, format!("Sent {shown} ether to {to}")))
+    Ok(Report::new(raw, format!("Sent {shown} to {to}")))
 }

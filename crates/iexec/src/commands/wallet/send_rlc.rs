@@ -1,14 +1,14 @@
 //! `iexec wallet send-RLC`.
 
 use protocol::rlc;
-use sdk::{ens, wallet};
+use sdk::wallet;
 use serde_json::json;
 
+use super::payment::PaymentArgs;
 use crate::{
-    cli::{ChainArgs, TxArgs, WalletArgs},
+    amount,
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
 };
 
 /// Options.
@@ -19,18 +19,8 @@ pub(crate) struct Args {
     amount: String,
     /// `nRLC` or `RLC`, which it is if left out
     unit: Option<String>,
-    /// Who gets it
-    #[arg(long, value_name = "address")]
-    to: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    force: bool,
     #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    wallet: WalletArgs,
-    #[command(flatten)]
-    tx: TxArgs,
+    payment: PaymentArgs,
 }
 
 /// Runs it; `default_unit` counts when none is typed.
@@ -39,20 +29,10 @@ pub(crate) async fn run(
     context: &Context,
     default_unit: &str,
 ) -> Result<Report, Failure> {
-    let amount = format!(
-        "{} {}",
-        args.amount,
-        args.unit.as_deref().unwrap_or_default()
-    );
+    let amount = amount::join(&args.amount, args.unit.as_deref());
     let amount = rlc::parse(&amount, default_unit).map_err(sdk::Error::from)?;
-    let to = super::receiver(args.to.as_deref())?;
-    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
-    let to = ens::address(&client, "--to", to).await?;
-    let shown = rlc::to_rlc(amount);
-    if !args.force {
-        let chain = &client.chain().name;
-        prompt::confirm(&format!("Send {shown} RLC to {to} on chain {chain}?"))?;
-    }
+    let shown = format!("{} RLC", rlc::to_rlc(amount));
+    let (actor, to) = args.payment.agreed(context, &shown).await?;
     let receipt = wallet::send_rlc(&actor, to, amount).await?;
     let raw = json!({
         "amount": amount.to_string(),
@@ -60,5 +40,5 @@ pub(crate) async fn run(
         "to": to.to_checksum(None),
         "txHash": receipt.tx,
     });
-    Ok(Report::new(raw, format!("Sent {shown} RLC to {to}")))
+    Ok(Report::new(raw, format!("Sent {shown} to {to}")))
 }
