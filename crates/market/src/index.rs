@@ -23,8 +23,10 @@ use crate::{
     service::Market,
 };
 
-/// Pause before a range that failed is applied again.
-const RETRY_PAUSE_MS: u64 = 1_000;
+/// Tries of one fact before its whole range is begun again.
+const FACT_TRIES_MAX: u32 = 3;
+/// Between two of them: a node that lags behind has the block by then.
+const FACT_RETRY_MS: u64 = 200;
 
 /// The facts of a range of blocks.
 #[derive(Clone, Debug, Default)]
@@ -64,15 +66,9 @@ impl Market {
         Ok(last.map_or(self.config.start_block, |block| block + 1))
     }
 
-    /// Applies a step of the chain; tries until it works.
-    pub(crate) async fn follow_step(&self, step: &chain::Step) {
-        while let Err(error) = self.take_step(step).await {
-            tracing::warn!(%error, source = ?error, "cannot follow the hub, trying again");
-            tokio::time::sleep(Duration::from_millis(RETRY_PAUSE_MS)).await;
-        }
-    }
-
-    async fn take_step(&self, step: &chain::Step) -> Result<(), Error> {
+    /// Applies a step of the chain. After an error the caller starts over: the block may be gone,
+    /// and then the same step would fail for ever.
+    pub(crate) async fn take_step(&self, step: &chain::Step) -> Result<(), Error> {
         match step {
             chain::Step::Back(to) => self.go_back(*to).await,
             chain::Step::Forward(span) => self.apply(&span.into()).await,
@@ -83,11 +79,24 @@ impl Market {
     pub(crate) async fn apply(&self, range: &Range) -> Result<(), Error> {
         self.database.raise_horizon(range.up_to).await;
         for located in &range.facts {
-            self.apply_one(located, range.judged_at(located)).await?;
+            self.apply_patiently(located, range.judged_at(located))
+                .await?;
         }
         let mut turn = self.database.turn().await?;
         turn.go_forward(range.up_to, &range.blocks).await?;
         turn.commit().await
+    }
+
+    /// One failed question to the node must not cost a long range all that was asked before.
+    async fn apply_patiently(&self, located: &Located, at: u64) -> Result<(), Error> {
+        for _ in 1..FACT_TRIES_MAX {
+            match self.apply_one(located, at).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::debug!(%error, "a fact is tried again"),
+            }
+            tokio::time::sleep(Duration::from_millis(FACT_RETRY_MS)).await;
+        }
+        self.apply_one(located, at).await
     }
 
     async fn apply_one(&self, located: &Located, at: u64) -> Result<(), Error> {

@@ -1,6 +1,9 @@
 //! The service: its parts, its routes, its loop.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -8,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Chain, Clock, Config, Error, TaskView, challenge::Kept, database::Database, event::Event, http,
 };
+
+/// Pause before the hub is followed again after an error.
+const RETRY_PAUSE_MS: u64 = 1_000;
 
 /// What all requests and the loop share.
 pub(crate) struct Market {
@@ -142,9 +148,7 @@ impl Service {
     }
 
     async fn follow(&self, hub: chain::Hub, shutdown: CancellationToken) -> Result<(), Error> {
-        self.market.start_over().await?;
-        let trail = self.market.database.trail().await?;
-        let mut branch = hub.branch(self.market.cursor().await?, trail);
+        let mut branch = self.resume(&hub).await?;
         loop {
             let step = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
@@ -161,9 +165,33 @@ impl Service {
                     continue;
                 }
             };
+            let followed = async {
+                if let Err(error) = self.market.take_step(&step).await {
+                    tracing::warn!(%error, source = ?error, "cannot follow the hub, starting over");
+                    branch = self.resume_soon(&hub).await;
+                }
+            };
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = self.market.follow_step(&step) => {}
+                () = followed => {}
+            }
+        }
+    }
+
+    /// Goes on after the last whole range, as after a death in the middle of one.
+    async fn resume(&self, hub: &chain::Hub) -> Result<chain::Branch, Error> {
+        self.market.start_over().await?;
+        let trail = self.market.database.trail().await?;
+        Ok(hub.branch(self.market.cursor().await?, trail))
+    }
+
+    /// The same, as soon as it works.
+    async fn resume_soon(&self, hub: &chain::Hub) -> chain::Branch {
+        loop {
+            tokio::time::sleep(Duration::from_millis(RETRY_PAUSE_MS)).await;
+            match self.resume(hub).await {
+                Ok(branch) => return branch,
+                Err(error) => tracing::warn!(%error, "cannot start over, trying again"),
             }
         }
     }

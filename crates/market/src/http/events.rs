@@ -50,12 +50,17 @@ pub(super) async fn events(
     let permit = Arc::clone(&market.listeners).try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::TooMany(FULL_RETRY_S))?;
     let newest = market.database.news.newest();
-    let seen = since.or(*newest.borrow()).unwrap_or_default();
+    let last = (*newest.borrow()).unwrap_or_default();
+    let (seen, ready) = match since {
+        // of an older database: its numbers mean nothing here
+        Some(since) if since > last => (last, VecDeque::from([gap(last + 1)])),
+        since => (since.unwrap_or(last), VecDeque::new()),
+    };
     let feed = Feed {
         database: market.database.clone(),
         newest,
         seen,
-        ready: VecDeque::new(),
+        ready,
         _permit: permit,
     };
     let alive = KeepAlive::new().interval(Duration::from_secs(KEEP_ALIVE_S));
@@ -197,6 +202,16 @@ mod tests {
         let mut feed = listen(&bench, "&since=0", None).await;
         assert_eq!(next(&mut feed).await, told(1, "gap"));
         assert_eq!(next(&mut feed).await, told(2, "datasetorder_published"));
+    }
+
+    /// A new data directory counts from 1 again, and browsers still know the old numbers.
+    #[tokio::test]
+    async fn numbers_of_an_older_database_are_a_gap() {
+        let bench = Bench::new().await;
+        let mut feed = listen(&bench, "", Some("57")).await;
+        assert_eq!(next(&mut feed).await, told(0, "gap"));
+        bench.publish(Kind::App, app_order()).await.unwrap();
+        assert_eq!(next(&mut feed).await, told(1, "apporder_published"));
     }
 
     #[tokio::test]

@@ -73,7 +73,10 @@ impl Limiter {
         let text = |name| headers.get(name)?.to_str().ok();
         let real = text("x-real-ip").and_then(|ip| ip.trim().parse().ok());
         real.or_else(|| {
-            let chain = text("x-forwarded-for")?.rsplit(',');
+            // a proxy may add a line of its own instead of lengthening the one that came
+            let lines = headers.get_all("x-forwarded-for").iter().rev();
+            let lines = lines.map_while(|line| line.to_str().ok());
+            let chain = lines.flat_map(|line| line.rsplit(','));
             let mut hops = chain.map_while(|ip| ip.trim().parse().ok());
             hops.find(|ip| !self.trusted.contains(ip))
         })
@@ -178,6 +181,10 @@ mod tests {
             Some([10, 0, 0, 2].into())
         );
         assert_eq!(limiter.client(&from([127, 0, 0, 1])), None);
+        let mut lines = from(proxy);
+        let own = HeaderValue::from_static("10.8.8.8");
+        lines.headers_mut().append("x-forwarded-for", own);
+        assert_eq!(limiter.client(&lines), Some([10, 8, 8, 8].into()));
         let mut free = self::limiter(vec![proxy.into()]);
         free.unlimited = vec![[10, 9, 9, 9].into()];
         assert_eq!(free.client(&from(proxy)), None);
