@@ -1,6 +1,6 @@
 //! The hub's events as a stream with a cursor: pushed by new heads, read in ranges, at least once.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
@@ -158,7 +158,6 @@ pub struct Events {
     hub: Hub,
     heads: watch::Receiver<u64>,
     next_block: u64,
-    ready: VecDeque<Batch>,
 }
 
 impl Events {
@@ -168,7 +167,6 @@ impl Events {
             hub,
             heads,
             next_block,
-            ready: VecDeque::new(),
         }
     }
 
@@ -178,9 +176,6 @@ impl Events {
     /// Cancel safe: a dropped call loses nothing.
     pub async fn next(&mut self) -> Option<Result<Batch, Error>> {
         loop {
-            if let Some(batch) = self.ready.pop_front() {
-                return Some(Ok(batch));
-            }
             let head = *self.heads.borrow_and_update();
             if self.next_block > head {
                 self.heads.changed().await.ok()?;
@@ -190,7 +185,7 @@ impl Events {
             match self.read(self.next_block, up_to).await {
                 Ok(events) => {
                     self.next_block = up_to + 1;
-                    self.ready.push_back(Batch { events, up_to });
+                    return Some(Ok(Batch { events, up_to }));
                 }
                 Err(error) => {
                     tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;

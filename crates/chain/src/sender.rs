@@ -236,13 +236,19 @@ impl Sender {
 
     async fn wait(&self, what: &'static str, tx: B256) -> Result<TransactionReceipt, Error> {
         let mut heads = self.0.heads.clone();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(RECEIPT_WAIT_S);
+        let patience = Duration::from_secs(RECEIPT_WAIT_S);
+        let mut deadline = tokio::time::Instant::now() + patience;
+        let mut seen = *heads.borrow();
         loop {
-            heads.mark_unchanged();
-            if let Ok(Some(receipt)) = self.0.provider.get_transaction_receipt(tx).await
-                && self.is_confirmed(&receipt, &heads)
-            {
-                return Ok(receipt);
+            let head = *heads.borrow_and_update();
+            if let Ok(Some(receipt)) = self.0.provider.get_transaction_receipt(tx).await {
+                if self.is_confirmed(&receipt, head) {
+                    return Ok(receipt);
+                }
+                // mined: each further block may take as long as the receipt might have
+                if std::mem::replace(&mut seen, head) != head {
+                    deadline = tokio::time::Instant::now() + patience;
+                }
             }
             let check = tokio::time::sleep(Duration::from_millis(RECEIPT_CHECK_MS));
             tokio::select! {
@@ -256,13 +262,13 @@ impl Sender {
     }
 
     /// The receipt is read again at each head: a reorg may have taken the transaction back.
-    fn is_confirmed(&self, receipt: &TransactionReceipt, heads: &watch::Receiver<u64>) -> bool {
+    fn is_confirmed(&self, receipt: &TransactionReceipt, head: u64) -> bool {
         let target = self
             .0
             .policy
             .confirmed_at(receipt.block_number.unwrap_or_default());
         // the first confirmation is the receipt itself, which may come before the head is pushed
-        receipt.block_number == Some(target) || *heads.borrow() >= target
+        receipt.block_number == Some(target) || head >= target
     }
 
     /// A mined transaction failed: asks the node why by calling it again.
