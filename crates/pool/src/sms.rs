@@ -1,15 +1,14 @@
 //! The secret manager as the pool uses it: the enclave's key of each confidential task, and where
 //! post-computes find the result store (spec/secrets-tee.md §1.4, §2.1).
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chain::Wallet;
 use protocol::{Address, TaskId, sms};
 use reqwest::{Client, Method, Response, StatusCode, header::AUTHORIZATION};
+
+use tokio::sync::OnceCell;
 
 use crate::Error;
 
@@ -35,7 +34,7 @@ pub(crate) struct Remote {
     result_proxy: String,
     owner: Wallet,
     http: Client,
-    knows_store: AtomicBool,
+    knows_store: OnceCell<()>,
 }
 
 impl Remote {
@@ -46,7 +45,7 @@ impl Remote {
             result_proxy: result_proxy.to_owned(),
             owner,
             http: Client::new(),
-            knows_store: AtomicBool::new(false),
+            knows_store: OnceCell::new(),
         }
     }
 
@@ -76,15 +75,12 @@ impl Remote {
             .map_err(|error| self.unreachable(error))
     }
 
-    /// Tells once where the pool's results go. Failing to is not fatal here: a session says so
-    /// when it is missing.
+    /// Tells once where the pool's results go. Failing to is not fatal here: the next challenge
+    /// tells it again.
     async fn introduce_store(&self) {
-        if self.knows_store.load(Ordering::Relaxed) {
-            return;
-        }
-        match self.push_store().await {
-            Ok(()) => self.knows_store.store(true, Ordering::Relaxed),
-            Err(error) => tracing::warn!(%error, "the result store is not told to the SMS"),
+        let told = self.knows_store.get_or_try_init(|| self.push_store()).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, "the result store is not told to the SMS");
         }
     }
 

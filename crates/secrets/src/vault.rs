@@ -48,6 +48,14 @@ impl Vault {
         Ok(vault)
     }
 
+    /// Whether the database answers.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        let answer = sqlx::query("select 1").execute(&self.pool).await;
+        answer
+            .map(drop)
+            .map_err(Error::database("ask the database"))
+    }
+
     /// Whether there is a value in `slot`.
     pub(crate) async fn holds(&self, slot: &Slot) -> Result<bool, Error> {
         Ok(self.sealed(slot).await?.is_some())

@@ -50,6 +50,7 @@ impl Replicate<'_> {
             let refused = |reason| Failure::new(Cause::ResultLinkMissing, reason);
             Some(token.await.map_err(refused)?)
         };
+        let _turn = self.context.sms_turn.lock().await;
         sms.session(&self.authorization, token.as_deref()).await
     }
 }

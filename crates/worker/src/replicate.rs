@@ -47,6 +47,9 @@ pub(crate) struct Context {
     pub(crate) actor: Actor,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) http: reqwest::Client,
+    /// The worker's token for the store is one secret, and a session takes the one that is there:
+    /// pushing and asking is one replicate's turn.
+    pub(crate) sms_turn: tokio::sync::Mutex<()>,
 }
 
 impl Context {

@@ -53,6 +53,7 @@ impl Service {
                 actor,
                 engine,
                 http,
+                sms_turn: tokio::sync::Mutex::default(),
             }),
         })
     }

@@ -70,8 +70,8 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Json<serde_json::V
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_json::Value>) {
-    let (status, word) = match shared.vault.metrics().await {
-        Ok(_) => (StatusCode::OK, "UP"),
+    let (status, word) = match shared.vault.ping().await {
+        Ok(()) => (StatusCode::OK, "UP"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
     };
     (status, Json(serde_json::json!({ "status": word })))

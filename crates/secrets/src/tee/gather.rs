@@ -15,8 +15,10 @@ use crate::{Error, Ledger, Slot, Unavailable, Value, vault::Vault};
 /// Reads what the chain says about a task.
 ///
 /// # Errors
-/// [`Cause::SessionGetTaskDescriptionFailed`] when app or dataset cannot be read, and for bulk
+/// [`Cause::SessionGetTaskDescriptionFailed`] when there is no such app or dataset, and for bulk
 /// processing, which this service does not serve: half a bulk would look like a result.
+/// [`Cause::SessionGetChainDealFailed`] when the chain does not answer just now: the pool takes the
+/// other for a verdict.
 pub(crate) async fn describe(
     ledger: &dyn Ledger,
     task: &Task,
@@ -25,7 +27,7 @@ pub(crate) async fn describe(
     let failed = Cause::SessionGetTaskDescriptionFailed;
     let unread = |error: Unavailable| {
         tracing::warn!(%error, "a task cannot be described");
-        failed
+        Cause::SessionGetChainDealFailed
     };
     let params = DealParams::from_chain(&deal.params);
     if params.bulk_cid.is_some() {
@@ -115,5 +117,25 @@ impl Vault {
             Some(slot) => self.get(&slot).await,
             None => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Scene, Script, task};
+
+    #[tokio::test]
+    async fn silence_of_the_chain_is_no_verdict() {
+        let (scene, id) = Scene::tdx(&json!({})).await;
+        let deal = scene.chain.deal(id).await.unwrap().unwrap();
+        let away = Script::away(Unavailable("no route".into()));
+        let unread = describe(&away, &task(id, 0), deal.clone()).await;
+        assert_eq!(unread.unwrap_err(), Cause::SessionGetChainDealFailed);
+        scene.chain.change(|state| state.has_app = false);
+        let none = describe(&scene.chain, &task(id, 0), deal).await;
+        assert_eq!(none.unwrap_err(), Cause::SessionGetTaskDescriptionFailed);
     }
 }
