@@ -4,12 +4,15 @@
 use axum::{
     Json,
     body::to_bytes,
-    http::{HeaderValue, header::CONTENT_TYPE},
+    http::{
+        HeaderValue,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-/// Bytes of such a sentence that are kept; the framework quotes what it could not read.
+/// Longest sentence that is passed on, in bytes: the framework quotes what it could not read.
 const SENTENCE_BYTES_MAX: usize = 16 * 1024;
 
 /// Puts the sentence of a refusal in plain text into JSON; everything else passes.
@@ -20,11 +23,15 @@ pub(crate) async fn as_json(response: Response) -> Response {
     if !is_plain || !status.is_client_error() {
         return response;
     }
-    let sentence = to_bytes(response.into_body(), SENTENCE_BYTES_MAX).await;
-    let sentence = sentence.unwrap_or_default();
-    let sentence = String::from_utf8_lossy(&sentence);
-    let body = json!({ "ok": false, "error": sentence });
-    (status, Json(body)).into_response()
+    let (mut parts, body) = response.into_parts();
+    let sentence = match to_bytes(body, SENTENCE_BYTES_MAX).await {
+        Ok(sentence) => String::from_utf8_lossy(&sentence).into_owned(),
+        Err(_) => status.canonical_reason().unwrap_or_default().to_owned(),
+    };
+    parts.headers.remove(CONTENT_TYPE);
+    parts.headers.remove(CONTENT_LENGTH);
+    let body = Json(json!({ "ok": false, "error": sentence }));
+    (status, parts.headers, body).into_response()
 }
 
 #[cfg(test)]

@@ -216,7 +216,7 @@ async fn stop(
 /// The daemon learns that memory ran out by an event of its own, which may come after that of the
 /// exit: a container that was killed by nobody we know is looked at again.
 async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reason, Error> {
-    for _ in 0..OOM_LOOKS_MAX {
+    for look in 1..=OOM_LOOKS_MAX {
         let state = match api.inspect_container(name, None).await {
             Ok(container) => container.state.unwrap_or_default(),
             Err(error) if status(&error) == Some(404) => return Ok(Reason::Cancelled),
@@ -225,7 +225,7 @@ async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reas
         if state.oom_killed == Some(true) && code != 0 {
             return Ok(Reason::OutOfMemory);
         }
-        if code != KILLED_CODE {
+        if code != KILLED_CODE || look == OOM_LOOKS_MAX {
             break;
         }
         tokio::time::sleep(Duration::from_millis(OOM_LOOK_MS)).await;
