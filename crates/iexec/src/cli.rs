@@ -11,6 +11,7 @@ use crate::{
     },
     context::Context,
     outcome::Failure,
+    secret::Secret,
 };
 
 /// The iExec platform in one program.
@@ -187,7 +188,7 @@ impl TeeArgs {
 pub(crate) struct WalletArgs {
     /// Password of the wallet (or set IEXEC_WALLET_PASSWORD)
     #[arg(long, value_name = "password")]
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Secret>,
     /// File name in the keystore directory
     #[arg(long, value_name = "walletFileName")]
     pub(crate) wallet_file: Option<String>,
@@ -204,7 +205,7 @@ pub(crate) struct WalletArgs {
 pub(crate) struct WalletCreateArgs {
     /// Password to lock the wallet with (or set IEXEC_WALLET_PASSWORD)
     #[arg(long, value_name = "password")]
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Secret>,
     /// Write the private key unencrypted into wallet.json
     #[arg(long)]
     pub(crate) unencrypted: bool,

@@ -180,22 +180,36 @@ pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failur
         .map_err(|error| Failure::new(format!("failed to write {}: {error}", path.display())))
 }
 
-/// Writes a file that only its owner may read (0600).
+/// Writes a file that only its owner may read (0600). It takes the place of an older one when it is
+/// whole, with a mode of its own: a full disk costs no key.
 pub(crate) fn write_secret(path: &Path, content: &str) -> Result<(), Failure> {
     let failed =
         |error: io::Error| Failure::new(format!("failed to write {}: {error}", path.display()));
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(failed)?;
+        create_private_dir(dir).map_err(failed)?;
     }
-    // an existing file keeps its mode when opened: so a new one takes its place
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let whole = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(content.as_bytes()).map_err(failed)
+    let written = options.open(&whole).and_then(|mut file| {
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&whole, path)
+    });
+    written.map_err(|error| {
+        let _ = fs::remove_file(&whole);
+        failed(error)
+    })
+}
+
+/// Makes the folders that are missing, for their owner alone (0700).
+pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }

@@ -13,6 +13,7 @@ mod paths;
 mod progress;
 mod prompt;
 mod resolver;
+mod secret;
 mod show;
 mod wallets;
 

@@ -104,11 +104,6 @@ impl Failure {
         self
     }
 
-    /// What [`hint`](Self::hint) says.
-    pub(crate) fn remedy(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
     /// Its class in `--raw`.
     pub(crate) fn named(mut self, name: &'static str) -> Self {
         self.name = name;

@@ -16,40 +16,48 @@ use crate::{
     env_vars,
     outcome::Failure,
     paths, prompt,
+    secret::Secret,
 };
 
 /// A wallet's file, still locked.
 #[derive(Debug)]
 pub(crate) struct Found {
-    text: String,
+    text: Secret,
     path: PathBuf,
 }
 
 impl Found {
+    fn new(text: String, path: PathBuf) -> Self {
+        let text = text.into();
+        Self { text, path }
+    }
+
     /// Its address: no password is needed for it.
     pub(crate) fn address(&self) -> Result<Address, Failure> {
-        keystore::address_of(&self.text)
+        keystore::address_of(self.text.text())
             .ok_or_else(|| Failure::new(format!("{} has no address", self.path.display())))
     }
 
     /// Its key; the password comes from the option, the environment or the terminal.
     pub(crate) fn unlock(&self, args: &WalletArgs) -> Result<Wallet, Failure> {
-        if !keystore::is_encrypted(&self.text) {
-            return Ok(keystore::decrypt(&self.text, "")?);
+        if !keystore::is_encrypted(self.text.text()) {
+            return Ok(keystore::decrypt(self.text.text(), "")?);
         }
-        let given = args
-            .password
-            .clone()
-            .or_else(|| env_vars::get(env_vars::WALLET_PASSWORD));
-        let password = match given {
+        let password = match password(args.password.as_ref()) {
             Some(password) => password,
             None => {
                 let name = self.path.file_name().unwrap_or_default().to_string_lossy();
                 prompt::password(&name)?
             }
         };
-        Ok(keystore::decrypt(&self.text, &password)?)
+        Ok(keystore::decrypt(self.text.text(), &password)?)
     }
+}
+
+/// The password as typed, else of the environment.
+fn password(typed: Option<&Secret>) -> Option<String> {
+    let typed = typed.map(|password| password.text().to_owned());
+    typed.or_else(|| env_vars::get(env_vars::WALLET_PASSWORD))
 }
 
 /// The wallet that the options mean: a named file, the newest of an address, `wallet.json` of the
@@ -68,7 +76,7 @@ pub(crate) fn try_find(context: &Context, args: &WalletArgs) -> Result<Option<Fo
         let text = read(&path)?;
         let missing = || not_found(format!("there is no {}", path.display()));
         return Ok(Some(Found {
-            text: text.ok_or_else(missing)?,
+            text: text.ok_or_else(missing)?.into(),
             path,
         }));
     }
@@ -80,7 +88,7 @@ pub(crate) fn try_find(context: &Context, args: &WalletArgs) -> Result<Option<Fo
     if address.is_none() {
         let path = context.project.join(wallet_file::PLAIN_NAME);
         if let Some(text) = read(&path)? {
-            return Ok(Some(Found { text, path }));
+            return Ok(Some(Found::new(text, path)));
         }
     }
     let names = names(&dir);
@@ -94,7 +102,7 @@ pub(crate) fn try_find(context: &Context, args: &WalletArgs) -> Result<Option<Fo
         };
     };
     let path = dir.join(name);
-    Ok(read(&path)?.map(|text| Found { text, path }))
+    Ok(read(&path)?.map(|text| Found::new(text, path)))
 }
 
 /// The unlocked wallet acting on the chain that the options mean.
@@ -130,7 +138,6 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 /// A wallet that was just written.
-#[derive(Debug)]
 pub(crate) struct Saved {
     /// What the file holds.
     pub(crate) content: Value,
@@ -154,10 +161,7 @@ pub(crate) fn save(
             wallet_file::PLAIN_NAME.to_owned(),
         )
     } else {
-        let given = args
-            .password
-            .clone()
-            .or_else(|| env_vars::get(env_vars::WALLET_PASSWORD));
+        let given = password(args.password.as_ref());
         let password = given.map_or_else(prompt::new_password, Ok)?;
         let content = keystore::encrypt(wallet, &password, &keystore::Seed::random())?;
         (content, wallet_file::name(address, now_ms()))

@@ -42,22 +42,6 @@ pub async fn show(client: &Client, address: Address) -> Result<AppInfo, Error> {
     }
 }
 
-/// The address of the `index`-th app of `owner`.
-///
-/// # Errors
-/// As [`asset::at_index`].
-pub async fn at_index(client: &Client, owner: Address, index: u64) -> Result<Address, Error> {
-    asset::at_index(client, Asset::App, owner, index).await
-}
-
-/// How many apps `owner` has.
-///
-/// # Errors
-/// As [`asset::count`].
-pub async fn count(client: &Client, owner: Address) -> Result<u64, Error> {
-    asset::count(client, Asset::App, owner).await
-}
-
 /// What an app's owner asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {

@@ -1,7 +1,5 @@
 //! A connection to one chain and its services.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use chain::{Actor, Hub, Policy, Wallet};
 
 use crate::{Error, chains::Chain, http::Http};
@@ -85,13 +83,8 @@ impl Client {
     /// # Errors
     /// [`Error::Chain`].
     pub async fn now(&self) -> Result<u64, Error> {
-        let chain = self
-            .hub
-            .now()
-            .await
-            .map_err(Error::chain("read the newest block"))?;
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
-        Ok(chain.max(wall.map(|age| age.as_secs()).unwrap_or_default()))
+        let now = self.hub.now().await;
+        now.map_err(Error::chain("read the newest block"))
     }
 
     pub(crate) fn not_found(&self, kind: &'static str, id: impl ToString) -> Error {

@@ -90,11 +90,31 @@ pub struct Claimed {
     pub transactions: Vec<(&'static str, Receipt)>,
 }
 
+impl Claimed {
+    /// The tasks stay in the deal's order.
+    fn add(
+        &mut self,
+        name: &'static str,
+        receipt: Receipt,
+        tasks: impl Iterator<Item = (u64, TaskId)>,
+    ) {
+        self.transactions.push((name, receipt));
+        self.tasks.extend(tasks);
+        self.tasks.sort_unstable();
+    }
+}
+
 /// Claims every unfinished task of a deal past its deadline.
 ///
 /// # Errors
-/// [`Error::NotClaimable`] before the deadline or when nothing is open; [`Error::Chain`].
-pub async fn claim(client: &Client, actor: &Actor, id: DealId) -> Result<Claimed, Error> {
+/// [`Error::NotClaimable`] before the deadline or when nothing is open; [`Error::Chain`]; what was
+/// claimed before stands in `claimed`.
+pub async fn claim(
+    client: &Client,
+    actor: &Actor,
+    id: DealId,
+    claimed: &mut Claimed,
+) -> Result<(), Error> {
     let deal = show(client, id).await?;
     let (last, now) = (final_time(client, &deal).await?, client.now().await?);
     if now < last {
@@ -108,30 +128,21 @@ pub async fn claim(client: &Client, actor: &Actor, id: DealId) -> Result<Claimed
     }
     let gas = client.hub().block_gas().await;
     let gas = gas.map_err(Error::chain("read the newest block"))?;
-    let mut claimed = Claimed::default();
+    let position = |(index, task): &(u64, TaskId)| (index.saturating_sub(deal.bot_first), *task);
     for chunk in open.chunks(per_transaction(gas, CLAIM_GAS)) {
         let ids: Vec<_> = chunk.iter().map(|(_, task)| *task).collect();
-        let receipt = actor
-            .claim_many(&ids)
-            .await
-            .map_err(Error::chain("claim the tasks"))?;
-        claimed.transactions.push(("claimArray", receipt));
+        let receipt = actor.claim_many(&ids).await;
+        let receipt = receipt.map_err(Error::chain("claim the tasks"))?;
+        claimed.add("claimArray", receipt, chunk.iter().map(position));
     }
     for chunk in unset.chunks(per_transaction(gas, INITIALIZE_AND_CLAIM_GAS)) {
         let indices: Vec<_> = chunk.iter().map(|(index, _)| *index).collect();
         let receipt = actor.initialize_and_claim(id, &indices).await;
         let receipt = receipt.map_err(Error::chain("claim the tasks"))?;
-        claimed
-            .transactions
-            .push(("initializeAndClaimArray", receipt));
+        let name = "initializeAndClaimArray";
+        claimed.add(name, receipt, chunk.iter().map(position));
     }
-    claimed.tasks = open.into_iter().chain(unset).collect();
-    claimed.tasks.sort_unstable();
-    claimed
-        .tasks
-        .iter_mut()
-        .for_each(|(index, _)| *index -= deal.bot_first.min(*index));
-    Ok(claimed)
+    Ok(())
 }
 
 type Tasks = Vec<(u64, TaskId)>;

@@ -16,17 +16,6 @@ pub fn address(field: &str, text: &str) -> Result<Address, Error> {
     text.parse().map_err(|_| wrong())
 }
 
-/// An address, or `any`/nothing for no wish.
-///
-/// # Errors
-/// As [`address`].
-pub fn address_or_any(field: &str, text: Option<&str>) -> Result<Option<Address>, Error> {
-    match text {
-        None | Some("any") => Ok(None),
-        Some(text) => address(field, text).map(Some),
-    }
-}
-
 /// A non-negative decimal integer.
 ///
 /// # Errors
@@ -60,7 +49,6 @@ mod tests {
         assert!(address("x", &text.to_lowercase()).is_ok());
         let error = address("--dataset", &text[2..]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "correct --dataset");
-        assert_eq!(address_or_any("x", Some("any")).unwrap(), None);
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
             context,
             &Wallet::random(),
             &args.wallet,
-            force,
+            // unlike the two files, a wallet cannot be written again
+            args.force,
         )?),
     };
     for (name, text) in &files {

@@ -247,7 +247,12 @@ pub fn judge(orders: &Orders, facts: &Facts, chain: &str) -> Result<Estimate, Er
     Shortfall::check(requester, total, &facts.requester_account, chain)
         .map_err(Error::Insolvent)?;
     let needed = pool_lock(orders.workerpool.order.workerpoolprice, volume);
-    let present = facts.pool_account.stake;
+    // the contract locks one after the other, perhaps in the same account
+    let spent = match facts.pool_owner == requester {
+        true => total,
+        false => U256::ZERO,
+    };
+    let present = facts.pool_account.stake.saturating_sub(spent);
     match needed <= present {
         true => Ok(Estimate { volume, total }),
         false => broken(Mismatch::PoolStake {

@@ -9,13 +9,10 @@ use crate::{
     Client, Error,
     error::Api,
     http::{Body, Call, success},
+    requester,
 };
 
-/// The name under which a requester's Dropbox token is kept.
-pub const DROPBOX_TOKEN: &str = "iexec-result-dropbox-token";
-
-/// The name under which a beneficiary's public key for results is kept.
-pub const RESULT_ENCRYPTION_KEY: &str = "iexec-result-encryption-public-key";
+pub use protocol::sms::{DROPBOX_TOKEN, RESULT_KEY as RESULT_ENCRYPTION_KEY};
 
 /// Whether `owner` has a `web2` secret called `name`.
 ///
@@ -124,6 +121,7 @@ pub async fn has_requester_secret(
     requester: Address,
     name: &str,
 ) -> Result<bool, Error> {
+    requester::check_name(name)?;
     let sms = client.chain().sms()?;
     exists(
         client,

@@ -8,7 +8,9 @@ use crate::{
     commands::asset::secret,
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt,
+    secret::Secret,
+    wallets,
 };
 
 /// Options.
@@ -25,7 +27,7 @@ pub(crate) struct Args {
     tee: TeeArgs,
     /// The secret; asked for if left out, so that no other program can read it
     #[arg(long, value_name = "secretValue")]
-    secret_value: Option<String>,
+    secret_value: Option<Secret>,
 }
 
 /// Runs it.
@@ -37,7 +39,7 @@ pub(crate) async fn push(args: &Args, context: &Context) -> Result<Report, Failu
     let app = context.address_or_deployed(args.address.as_deref(), Asset::App, chain_id)?;
     context.note(format!("App {app}"));
     let value = match &args.secret_value {
-        Some(value) => value.clone(),
+        Some(value) => value.text().to_owned(),
         None => prompt::secret("the secret of the app", "--secret-value")?,
     };
     if value.is_empty() {

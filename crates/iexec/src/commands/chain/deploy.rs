@@ -15,6 +15,7 @@ use crate::{
     env_vars,
     outcome::{Failure, Report, note},
     prompt,
+    secret::Secret,
 };
 
 /// Options of `iexec chain deploy`.
@@ -45,22 +46,6 @@ pub(crate) struct Args {
     /// Print the addresses as one line of JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Something typed that must not be shown again.
-#[derive(Clone)]
-struct Secret(String);
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// Runs it.
@@ -94,7 +79,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
 }
 
 fn wallet(args: &Args) -> Result<Wallet, Failure> {
-    let typed = args.private_key.as_ref().map(|key| key.0.clone());
+    let typed = args.private_key.as_ref().map(|key| key.text().to_owned());
     let given = typed.or_else(|| env_vars::get(env_vars::PRIVATE_KEY));
     let key = match given {
         Some(key) => key,

@@ -1,11 +1,14 @@
 //! Where the files of datasets and their keys lie in a project (spec/client.md §2.3).
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::{context::Context, outcome::Failure};
+use crate::{
+    context::{Context, create_private_dir},
+    outcome::Failure,
+};
 
 /// The key made last: what `push-secret` takes when nothing is said.
 pub(super) const LAST_KEY: &str = "dataset.key";
@@ -53,10 +56,12 @@ impl Folders {
 
     /// Makes those that are missing.
     pub(super) fn create(&self) -> Result<(), Failure> {
-        for folder in self.all() {
-            fs::create_dir_all(folder).map_err(|error| {
-                Failure::new(format!("failed to create {}: {error}", folder.display()))
-            })?;
+        let failed = |folder: &Path, error: io::Error| {
+            Failure::new(format!("failed to create {}: {error}", folder.display()))
+        };
+        create_private_dir(&self.keys).map_err(|error| failed(&self.keys, error))?;
+        for folder in [&self.original, &self.encrypted] {
+            fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
         }
         Ok(())
     }

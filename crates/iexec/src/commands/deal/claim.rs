@@ -1,7 +1,7 @@
 //! `iexec deal claim`.
 
 use protocol::DealId;
-use sdk::deal;
+use sdk::deal::{self, Claimed};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -28,12 +28,22 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let id: DealId = args.dealid.parse().map_err(sdk::Error::from)?;
-    let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context
-        .client(args.chain.name())
-        .await?
-        .with_policy(args.tx.policy()?);
-    let claimed = deal::claim(&client, &client.actor(wallet), id).await?;
+    let (client, actor) = wallets::actor(context, &args.wallet, &args.chain, &args.tx).await?;
+    let mut claimed = Claimed::default();
+    let ended = deal::claim(&client, &actor, id, &mut claimed).await;
+    let raw = shown(&claimed);
+    match ended {
+        Ok(()) => {
+            let message = format!("{} tasks successfully claimed", claimed.tasks.len());
+            Ok(Report::new(raw, message))
+        }
+        // what is paid for is told, though the rest failed
+        Err(error) if !claimed.transactions.is_empty() => Err(Failure::from(error).partial(raw)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn shown(claimed: &Claimed) -> Value {
     let tasks: Map<String, Value> = claimed
         .tasks
         .iter()
@@ -44,9 +54,5 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         .iter()
         .map(|(kind, receipt)| json!({ "txHash": receipt.tx, "type": kind }))
         .collect();
-    let message = format!("{} tasks successfully claimed", tasks.len());
-    Ok(Report::new(
-        json!({ "claimed": tasks, "transactions": transactions }),
-        message,
-    ))
+    json!({ "claimed": tasks, "transactions": transactions })
 }

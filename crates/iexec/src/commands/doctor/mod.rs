@@ -163,7 +163,7 @@ fn silent(host: &str) -> Finding {
 
 fn broken(check: &'static str, failure: &Failure) -> Finding {
     let finding = Finding::fail(check, failure.to_string());
-    match failure.remedy() {
+    match failure.advice() {
         Some(remedy) => finding.fix(remedy),
         None => finding.fix("correct `host`, `id` and `hub` of the chain in chain.json"),
     }

@@ -7,7 +7,9 @@ use crate::{
     cli::{ChainArgs, TeeArgs, WalletArgs},
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt,
+    secret::Secret,
+    wallets,
 };
 
 /// Options.
@@ -19,7 +21,7 @@ pub(crate) struct Args {
     name: String,
     /// The secret; asked for if left out
     #[arg(long, value_name = "secretValue")]
-    secret_value: Option<String>,
+    secret_value: Option<Secret>,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
@@ -32,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     args.tee.warn(context);
     let value = match &args.secret_value {
-        Some(value) => value.clone(),
+        Some(value) => value.text().to_owned(),
         None => prompt::secret(&format!("the secret \"{}\"", args.name), "--secret-value")?,
     };
     let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;

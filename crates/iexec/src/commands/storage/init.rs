@@ -7,7 +7,9 @@ use crate::{
     cli::{ChainArgs, WalletArgs},
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt,
+    secret::Secret,
+    wallets,
 };
 
 /// Options.
@@ -25,7 +27,7 @@ pub(crate) struct Args {
     force_update: bool,
     /// The provider's token; asked for if left out
     #[arg(long)]
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 /// Runs it.
@@ -35,7 +37,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         return Ok(Report::new(raw, "ipfs storage needs no set-up"));
     }
     let token = match &args.token {
-        Some(token) => token.clone(),
+        Some(token) => token.text().to_owned(),
         None => prompt::secret("your dropbox token", "--token")?,
     };
     let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;

@@ -187,6 +187,19 @@ fn the_pools_owner_must_be_able_to_lock() {
     assert_eq!(pool_lock(U256::from(3), U256::from(9)), U256::ZERO);
     let poor = refused(|_, facts| facts.pool_account.stake = U256::ZERO);
     assert!(poor.to_string().contains("must lock 1 nRLC"), "{poor}");
+    // one account for both: what the deal costs is gone before the stake is locked
+    let own = |stake| {
+        move |orders: &mut Orders, facts: &mut Facts| {
+            facts.pool_owner = orders.request.order.requester;
+            facts.pool_account.stake = U256::from(stake);
+            facts.requester_account.stake = U256::from(stake);
+        }
+    };
+    let poor = refused(own(7));
+    assert!(poor.to_string().contains("must lock 1 nRLC"), "{poor}");
+    let (mut orders, mut facts) = (orders(), facts(&self::orders()));
+    own(8)(&mut orders, &mut facts);
+    assert!(judge(&orders, &facts, "local").is_ok());
 }
 
 #[test]
