@@ -31,7 +31,7 @@ fn artifacts(is_check: bool) -> anyhow::Result<()> {
         let reason = "the compiler needs Node and npm (Debian: apt-get install nodejs npm)";
         return skip("contracts", reason);
     }
-    let folder = repository().join("contracts");
+    let folder = crate::repository()?.join("contracts");
     let committed = folder.join("artifacts");
     let compiler = install_compiler(&folder)?;
     match is_check {
@@ -136,12 +136,6 @@ fn compiler_version(folder: &Path) -> anyhow::Result<String> {
 fn cache() -> anyhow::Result<PathBuf> {
     let home = env::var_os("HOME").context("HOME is not set")?;
     Ok(PathBuf::from(home).join(".cache/iexec"))
-}
-
-fn repository() -> PathBuf {
-    let mut folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    folder.pop();
-    folder
 }
 
 fn succeed(command: &mut Command) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! The pages of docs/reference, which the program writes of itself: this chore stores them, or
 //! finds those that are out of date. It runs the program, so that xtask need not be built of it.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -16,11 +16,12 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["--check"] => true,
         _ => bail!("usage: cargo xtask docs [--check]"),
     };
+    let folder = crate::repository()?.join("docs/reference");
     for page in PAGES {
-        let path = folder().join(format!("{page}.md"));
+        let path = folder.join(format!("{page}.md"));
         let made = make(page)?;
         if !is_check {
-            fs::create_dir_all(folder())?;
+            fs::create_dir_all(&folder)?;
             fs::write(&path, made)
                 .with_context(|| format!("failed to write {}", path.display()))?;
             continue;
@@ -33,11 +34,6 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-fn folder() -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join("docs/reference")
 }
 
 fn make(page: &str) -> anyhow::Result<String> {

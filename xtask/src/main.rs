@@ -1,6 +1,8 @@
 //! The project's own chores: `cargo xtask <chore>`.
 
-use anyhow::bail;
+use std::{env, path::PathBuf};
+
+use anyhow::{Context as _, bail};
 
 mod ci;
 mod contracts;
@@ -29,4 +31,12 @@ fn main() -> anyhow::Result<()> {
         Some((chore, rest)) if chore == "contracts" => contracts::run(rest),
         _ => bail!("{USAGE}"),
     }
+}
+
+/// The root of the repository this chore was started in. Asked at run time: two clones that share a
+/// build folder also share this program, and the path it was compiled in may be the other's.
+fn repository() -> anyhow::Result<PathBuf> {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").context("start this by `cargo xtask`")?;
+    let folder = PathBuf::from(manifest);
+    Ok(folder.parent().context("no workspace")?.to_path_buf())
 }

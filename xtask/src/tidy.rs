@@ -36,9 +36,7 @@ struct Excess {
 
 /// Checks all Rust files below the workspace's root.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("no workspace")?;
+    let root = &crate::repository()?;
     let mut files = Vec::new();
     for folder in ["crates", "tests", "bench", "xtask"] {
         collect(&root.join(folder), &mut files)?;

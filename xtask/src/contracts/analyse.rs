@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::{cache, has_node, install_compiler, repository, skip, succeed};
+use super::{cache, has_node, install_compiler, skip, succeed};
 
 /// Findings that stay, and why, beside the sources.
 const ACCEPTED: &str = "contracts/slither.txt";
@@ -17,8 +17,8 @@ pub(super) fn run() -> anyhow::Result<()> {
         let reason = "the analyser needs Node, npm and Python 3.10 or later with pip";
         return skip("contracts analyse", reason);
     }
-    let folder = repository().join("contracts");
-    let accepted = read_accepted(&repository().join(ACCEPTED))?;
+    let folder = crate::repository()?.join("contracts");
+    let accepted = read_accepted(&crate::repository()?.join(ACCEPTED))?;
     let compiler = install_compiler(&folder)?;
     let report = report(&folder, &install(&folder)?, &compiler)?;
     let complaints = judge(&findings(&report)?, &accepted);

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 use self::figures::Figures;
-use super::{has_node, repository, skip};
+use super::{has_node, skip};
 
 mod baseline;
 mod figures;
@@ -33,7 +33,7 @@ pub(super) fn run(check: bool) -> anyhow::Result<()> {
         );
     };
     let fresh = table::render(&figures, &sizes()?)?;
-    let path = repository().join(TABLE);
+    let path = crate::repository()?.join(TABLE);
     let misses = table::misses(&figures);
     if check {
         let committed = fs::read_to_string(&path).with_context(|| format!("read {TABLE}"))?;
@@ -61,7 +61,7 @@ fn measure() -> anyhow::Result<Option<Figures>> {
 
 /// Bytes of code of each of our contracts.
 fn sizes() -> anyhow::Result<Vec<(String, u64)>> {
-    let folder = repository().join("contracts/artifacts");
+    let folder = crate::repository()?.join("contracts/artifacts");
     let names = super::file_names(&folder)?;
     let size = |name: String| {
         let text = fs::read_to_string(folder.join(&name))?;
