@@ -5,6 +5,7 @@ pub mod archive;
 pub mod bench;
 pub mod cast;
 pub mod files;
+pub mod liar;
 pub mod poco;
 pub mod task;
 pub use tools;

@@ -56,6 +56,7 @@ pub struct Builder {
     engine: engine::Config,
     external: Option<External>,
     fresh: bool,
+    finalizes_at_once: bool,
 }
 
 impl Builder {
@@ -69,6 +70,7 @@ impl Builder {
             engine,
             external: None,
             fresh: false,
+            finalizes_at_once: true,
         }
     }
 
@@ -118,6 +120,14 @@ impl Builder {
     #[must_use]
     pub fn fresh(mut self, fresh: bool) -> Self {
         self.fresh = fresh;
+        self
+    }
+
+    /// Whether a worker contributes and finalizes in one transaction at trust 1; by default it
+    /// does.
+    #[must_use]
+    pub fn finalizes_at_once(mut self, at_once: bool) -> Self {
+        self.finalizes_at_once = at_once;
         self
     }
 
@@ -184,6 +194,7 @@ impl Builder {
             pool_owner: base.pool_owner.clone(),
             workers: base.workers.clone(),
             engine: engine.clone(),
+            finalizes_at_once: self.finalizes_at_once,
             shutdown: &running.shutdown,
             tracker: &running.tracker,
         };

@@ -11,6 +11,8 @@ use tower_http::cors::CorsLayer;
 
 use crate::{Error, compass, rejection};
 
+/// Trust that the pool offers: three workers without a score reach it.
+const TRUST_MAX: u64 = 5;
 /// Tasks each worker runs at once.
 const WORKER_SLOTS: u32 = 2;
 /// Open orders a wallet may have on the local market: generous, the pool alone has a dozen.
@@ -29,6 +31,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) pool_owner: Wallet,
     pub(crate) workers: Vec<Wallet>,
     pub(crate) engine: Arc<dyn Engine>,
+    /// How trust 1 gets on chain: see [`pool::Config::finalizes_at_once`].
+    pub(crate) finalizes_at_once: bool,
     pub(crate) shutdown: &'a CancellationToken,
     pub(crate) tracker: &'a TaskTracker,
 }
@@ -96,6 +100,8 @@ impl Plan<'_> {
             market_url: Some(self.origin.to_owned()),
             offers,
             whitelist: Vec::new(),
+            finalizes_at_once: self.finalizes_at_once,
+            claims_for_requesters: false,
             start_block: 0,
         }
     }
@@ -107,7 +113,7 @@ impl Plan<'_> {
             category,
             tag,
             price: 0,
-            trust: 1,
+            trust: TRUST_MAX,
             volume: 1_000_000,
         };
         let both = |c| [offer(c, Tag::NONE), offer(c, Tag::TEE_TDX)];

@@ -7,7 +7,7 @@ use chain::{Batch, HubEvent, Located};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use protocol::{
     Address, DealId, TaskId,
-    deal::{Task, TaskStatus},
+    deal::{ContributionStatus, Task, TaskStatus},
 };
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -16,7 +16,11 @@ use crate::{
     Error,
     database::Database,
     ledger::{Ledger, concerns},
-    machine::{Event, OnChain, Terms},
+    machine::{
+        Event, OnChain, Poll, Terms,
+        task::{Consensus, Contribution, Standing},
+        terms::App,
+    },
     orders::Demand,
     shell::Input,
 };
@@ -42,7 +46,7 @@ pub(crate) struct Watch {
     /// Head when the watch began: older deals may have been served before.
     began_at: u64,
     timerefs: HashMap<u64, u64>,
-    apps: HashMap<Address, (String, String)>,
+    apps: HashMap<Address, App>,
 }
 
 impl Watch {
@@ -104,9 +108,14 @@ impl Watch {
                 let state = OnChain::new(task, TaskStatus::Active);
                 Some(Event::ChainSays(vec![OnChain { block, ..state }]))
             }
-            HubEvent::TaskContribute { task, worker, .. } => {
-                Some(Event::Contributed { task, worker })
-            }
+            HubEvent::TaskContribute {
+                task,
+                worker,
+                result_hash: hash,
+            } => Some(Event::Contributed { task, worker, hash }),
+            HubEvent::TaskConsensus { task, value } => Some(Event::Agreed { task, value }),
+            HubEvent::TaskReveal { task, worker, .. } => Some(Event::Revealed { task, worker }),
+            HubEvent::TaskReopen { task } => Some(Event::Reopened(task)),
             HubEvent::TaskFinalize { task, results } => {
                 let state = OnChain::new(task, TaskStatus::Completed);
                 let results = Some(text(&results));
@@ -165,7 +174,7 @@ impl Watch {
         Ok(timeref)
     }
 
-    async fn app(&mut self, app: Address) -> Result<(String, String), Error> {
+    async fn app(&mut self, app: Address) -> Result<App, Error> {
         if let Some(known) = self.apps.get(&app) {
             return Ok(known.clone());
         }
@@ -181,22 +190,49 @@ impl Watch {
 /// What the chain says about tasks now.
 pub(crate) async fn look_up(ledger: &dyn Ledger, ids: Vec<TaskId>) -> Result<Vec<OnChain>, Error> {
     stream::iter(ids)
-        .map(|id| async move { Ok(state_of(id, ledger.task(id).await?)) })
+        .map(|id| look_up_one(ledger, id))
         .buffered(LOOKUPS_AT_ONCE)
         .try_collect()
         .await
 }
 
-fn state_of(id: TaskId, task: Option<Task>) -> OnChain {
-    let Some(task) = task else {
-        return OnChain::new(id, TaskStatus::Unset);
+async fn look_up_one(ledger: &dyn Ledger, id: TaskId) -> Result<OnChain, Error> {
+    let Some(task) = ledger.task(id).await? else {
+        return Ok(OnChain::new(id, TaskStatus::Unset));
     };
-    let is_completed = task.status == TaskStatus::Completed;
-    OnChain {
-        results: is_completed.then(|| text(&task.results)),
-        contributor: task.contributors.first().copied(),
-        ..OnChain::new(id, task.status)
+    let mut contributions = Vec::with_capacity(task.contributors.len());
+    for worker in &task.contributors {
+        let contribution = ledger.contribution(id, *worker).await?;
+        contributions.extend(contribution.map(|c| Contribution {
+            worker: c.worker,
+            hash: c.result_hash,
+            standing: standing(c.status),
+        }));
     }
+    let is_completed = task.status == TaskStatus::Completed;
+    Ok(OnChain {
+        results: is_completed.then(|| text(&task.results)),
+        poll: Some(Poll {
+            contributions,
+            consensus: consensus(&task),
+        }),
+        ..OnChain::new(id, task.status)
+    })
+}
+
+fn standing(status: ContributionStatus) -> Standing {
+    match status {
+        ContributionStatus::Contributed => Standing::Contributed,
+        ContributionStatus::Proved => Standing::Revealed,
+        ContributionStatus::Rejected => Standing::Rejected,
+    }
+}
+
+fn consensus(task: &Task) -> Option<Consensus> {
+    (task.status == TaskStatus::Revealing).then(|| Consensus {
+        value: task.consensus_value,
+        reveal_deadline: task.reveal_deadline,
+    })
 }
 
 fn text(results: &[u8]) -> String {

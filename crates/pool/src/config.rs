@@ -27,6 +27,10 @@ const fn one() -> u64 {
     1
 }
 
+const fn yes() -> bool {
+    true
+}
+
 const fn volume() -> u64 {
     1_000_000
 }
@@ -61,6 +65,14 @@ pub struct Config {
     /// Workers that may log in; empty: everybody.
     #[serde(default)]
     pub whitelist: Vec<Address>,
+    /// At trust 1, let workers contribute and finalize in one transaction. Without it they
+    /// contribute and reveal, and the pool finalizes, as at any other trust.
+    #[serde(default = "yes")]
+    pub finalizes_at_once: bool,
+    /// Claim dead tasks although no worker's stake is locked in them: the requester has its money
+    /// back without asking, and the pool pays the gas.
+    #[serde(default)]
+    pub claims_for_requesters: bool,
     /// First block read when the database is empty.
     #[serde(default)]
     pub start_block: u64,

@@ -116,6 +116,7 @@ impl Connection {
             name,
             slots,
             engine,
+            profile,
             busy,
         } = login
         else {
@@ -134,6 +135,7 @@ impl Connection {
             name: name.chars().take(NAME_CHARS_MAX).collect(),
             slots,
             engine: engine.chars().take(NAME_CHARS_MAX).collect(),
+            profile,
             busy,
         })
     }

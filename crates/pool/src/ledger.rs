@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use chain::{Actor, Batch, HubEvent};
 use protocol::{
-    Address, DealId, TaskId,
-    deal::{Deal, Task},
+    Address, Bytes, DealId, TaskId,
+    deal::{Contribution, Deal, Task},
     message::Authorization,
     multiaddr,
 };
 use tokio::sync::watch;
 
-use crate::Error;
+use crate::{Error, machine::terms::App};
 
 /// A hub as the pool's owner sees it.
 #[async_trait]
@@ -24,8 +24,22 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     async fn task(&self, id: TaskId) -> Result<Option<Task>, Error>;
     /// Seconds a run of this category may take.
     async fn timeref(&self, category: u64) -> Result<Option<u64>, Error>;
-    /// Type and image of an app.
-    async fn app(&self, app: Address) -> Result<Option<(String, String)>, Error>;
+    /// What the pool wants to know of an app.
+    async fn app(&self, app: Address) -> Result<Option<App>, Error>;
+    /// A worker's contribution to a task.
+    async fn contribution(
+        &self,
+        task: TaskId,
+        worker: Address,
+    ) -> Result<Option<Contribution>, Error>;
+    /// A worker's score.
+    async fn score(&self, worker: Address) -> Result<u64, Error>;
+    /// Pays for a task that is revealed.
+    async fn finalize(&self, task: TaskId, results: Bytes, callback: Bytes) -> Result<(), Error>;
+    /// Lets a task that nobody revealed take contributions again.
+    async fn reopen(&self, task: TaskId) -> Result<(), Error>;
+    /// Gives back what is locked in dead tasks.
+    async fn claim(&self, tasks: &[TaskId]) -> Result<(), Error>;
     /// Initialises tasks; returns the block.
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error>;
     /// Signs the permission for one worker; `enclave_challenge` is zero for standard tasks.
@@ -74,9 +88,43 @@ impl Ledger for Actor {
         Ok(category.map(|c| c.work_clock_time_ref))
     }
 
-    async fn app(&self, app: Address) -> Result<Option<(String, String)>, Error> {
+    async fn app(&self, app: Address) -> Result<Option<App>, Error> {
         let app = self.hub().app(app).await?;
-        Ok(app.map(|app| (app.kind, multiaddr::decode(&app.multiaddr))))
+        Ok(app.map(|app| App {
+            image: multiaddr::decode(&app.multiaddr),
+            kind: app.kind,
+            checksum: app.checksum,
+        }))
+    }
+
+    async fn contribution(
+        &self,
+        task: TaskId,
+        worker: Address,
+    ) -> Result<Option<Contribution>, Error> {
+        Ok(self.hub().contribution(task, worker).await?)
+    }
+
+    async fn score(&self, worker: Address) -> Result<u64, Error> {
+        Ok(self.hub().score(worker).await?)
+    }
+
+    async fn finalize(&self, task: TaskId, results: Bytes, callback: Bytes) -> Result<(), Error> {
+        Actor::finalize(self, task, results, callback).await?;
+        Ok(())
+    }
+
+    async fn reopen(&self, task: TaskId) -> Result<(), Error> {
+        Actor::reopen(self, task).await?;
+        Ok(())
+    }
+
+    async fn claim(&self, tasks: &[TaskId]) -> Result<(), Error> {
+        match tasks {
+            [task] => Actor::claim(self, *task).await?,
+            _ => self.claim_many(tasks).await?,
+        };
+        Ok(())
     }
 
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error> {
@@ -118,6 +166,9 @@ pub(crate) fn concerns(event: &HubEvent, pool: Address) -> bool {
         HubEvent::SchedulerNotice { workerpool, .. }
         | HubEvent::TaskInitialize { workerpool, .. } => *workerpool == pool,
         HubEvent::TaskContribute { .. }
+        | HubEvent::TaskConsensus { .. }
+        | HubEvent::TaskReveal { .. }
+        | HubEvent::TaskReopen { .. }
         | HubEvent::TaskFinalize { .. }
         | HubEvent::TaskClaimed { .. } => true,
         _ => false,

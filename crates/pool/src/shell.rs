@@ -1,5 +1,7 @@
 //! The loop around the machine: takes what happened, saves what changed, then sends.
 
+mod settle;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -104,6 +106,7 @@ pub(crate) struct Shell {
     pub(crate) initialize_slots: Arc<Semaphore>,
     pub(crate) sms: Option<Arc<dyn Sms>>,
     pub(crate) challenge_slots: Arc<Semaphore>,
+    pub(crate) settle_slots: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -167,8 +170,8 @@ impl Shell {
                     round.cursor = Some(cursor);
                     self.saved_cursor = cursor;
                 }
-                for event in events {
-                    self.step(event, round);
+                if !events.is_empty() {
+                    self.step(Event::Many(events), round);
                 }
             }
             Input::ChainTime(seconds) => {
@@ -301,6 +304,10 @@ impl Shell {
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
                 Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),
+                effect @ (Effect::Finalize { .. }
+                | Effect::Reopen(_)
+                | Effect::Claim(_)
+                | Effect::ReadScores(_)) => self.settle(effect),
                 Effect::SaveDeal(_) | Effect::SaveTask(_) | Effect::SaveLogs { .. } => {}
             }
         }
@@ -332,6 +339,8 @@ impl Shell {
                     .authorize(deal, index, worker, enclave_challenge)?,
                 flow,
             },
+            Command::Reveal { task } => Order::Reveal { task },
+            Command::Upload { task } => Order::Upload { task },
             Command::Complete { task } => Order::Complete { task },
             Command::Abort { task, cause } => Order::Abort { task, cause },
         })
@@ -402,7 +411,7 @@ impl Shell {
     }
 
     /// Runs beside the loop and brings its result back to it.
-    fn job(&self, work: impl Future<Output = Event> + Send + 'static) {
+    pub(crate) fn job(&self, work: impl Future<Output = Event> + Send + 'static) {
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
         tokio::spawn(shutdown.run_until_cancelled_owned(async move {
             let event = work.await;
@@ -421,7 +430,7 @@ fn active(deal: DealId, indices: &[u64], block: u64) -> Vec<OnChain> {
 }
 
 /// An error and all that it was caused by, for people.
-fn error_text(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
