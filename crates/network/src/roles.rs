@@ -13,8 +13,6 @@ use crate::{Error, compass, rejection};
 
 /// Trust that the pool offers: three workers without a score reach it.
 const TRUST_MAX: u64 = 5;
-/// Tasks each worker runs at once.
-const WORKER_SLOTS: u32 = 2;
 /// Open orders a wallet may have on the local market: generous, the pool alone has a dozen.
 const OPEN_ORDERS_MAX: u64 = 1_000;
 /// How long the roles may take to find each other.
@@ -33,6 +31,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) engine: Arc<dyn Engine>,
     /// How trust 1 gets on chain: see [`pool::Config::finalizes_at_once`].
     pub(crate) finalizes_at_once: bool,
+    /// Tasks each worker runs at once.
+    pub(crate) slots: u32,
     pub(crate) shutdown: &'a CancellationToken,
     pub(crate) tracker: &'a TaskTracker,
 }
@@ -152,7 +152,7 @@ impl Plan<'_> {
             let folder = self.data_dir.join(&name);
             let mut config =
                 worker::Config::new(self.origin.to_owned(), self.workerpool, name, folder);
-            config.slots = WORKER_SLOTS;
+            config.slots = self.slots;
             config.allow_local_images = true;
             config.allow_private_inputs = true;
             config.ipfs_gateway = Some(self.origin.to_owned());

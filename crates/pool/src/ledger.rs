@@ -1,7 +1,7 @@
 //! What the pool needs of a chain, and nothing more: tests put a scripted one in its place.
 
 use async_trait::async_trait;
-use chain::{Actor, Batch, HubEvent};
+use chain::{Actor, Batch, HubEvent, Step};
 use protocol::{
     Address, Bytes, DealId, TaskId,
     deal::{Contribution, Deal, Task},
@@ -54,11 +54,20 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     fn events(&self, from_block: u64) -> Box<dyn EventSource>;
 }
 
+/// What the chain does next.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Blocks above this one are not on the chain any more.
+    Back(u64),
+    /// New blocks.
+    Forward(Batch),
+}
+
 /// A stream of the hub's events.
 #[async_trait]
 pub(crate) trait EventSource: Send {
-    /// The next range; none when there will be no more. An error is followed by the same range.
-    async fn next(&mut self) -> Option<Result<Batch, Error>>;
+    /// The next turn; none when there will be no more. An error is followed by the same turn.
+    async fn next(&mut self) -> Option<Result<Turn, Error>>;
 }
 
 #[async_trait]
@@ -149,14 +158,21 @@ impl Ledger for Actor {
     }
 
     fn events(&self, from_block: u64) -> Box<dyn EventSource> {
-        Box::new(self.hub().events(from_block))
+        Box::new(self.hub().branch(from_block, Vec::new()))
     }
 }
 
 #[async_trait]
-impl EventSource for chain::Events {
-    async fn next(&mut self) -> Option<Result<Batch, Error>> {
-        Some(chain::Events::next(self).await?.map_err(Error::from))
+impl EventSource for chain::Branch {
+    async fn next(&mut self) -> Option<Result<Turn, Error>> {
+        let step = chain::Branch::next(self).await?;
+        Some(step.map_err(Error::from).map(|step| match step {
+            Step::Back(to) => Turn::Back(to),
+            Step::Forward(span) => Turn::Forward(Batch {
+                events: span.events,
+                up_to: span.up_to,
+            }),
+        }))
     }
 }
 

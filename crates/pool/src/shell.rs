@@ -398,11 +398,11 @@ impl Shell {
     }
 
     fn check(&self, ids: Vec<TaskId>) {
-        let ledger = self.ledger.clone();
+        let (ledger, epoch) = (self.ledger.clone(), self.machine.epoch());
         self.job(async move {
             loop {
                 match look_up(ledger.as_ref(), ids.clone()).await {
-                    Ok(states) => return Event::ChainSays(states),
+                    Ok(states) => return Event::Looked { epoch, states },
                     Err(error) => warn!(%error, "tasks cannot be looked up; trying again"),
                 }
                 tokio::time::sleep(Duration::from_millis(CHECK_RETRY_MS)).await;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     Config, Error,
-    ledger::{EventSource, Ledger},
+    ledger::{EventSource, Ledger, Turn},
     machine::terms::App,
     sms::Sms,
 };
@@ -248,7 +248,7 @@ struct Source {
 
 #[async_trait]
 impl EventSource for Source {
-    async fn next(&mut self) -> Option<Result<Batch, Error>> {
+    async fn next(&mut self) -> Option<Result<Turn, Error>> {
         let head = *self.heads.wait_for(|head| *head >= self.next).await.ok()?;
         let state = self.script.state.lock().unwrap();
         let located = |block: u64| Located {
@@ -259,10 +259,10 @@ impl EventSource for Source {
         };
         let events = (self.next..=head).map(located).collect();
         self.next = head + 1;
-        Some(Ok(Batch {
+        Some(Ok(Turn::Forward(Batch {
             events,
             up_to: head,
-        }))
+        })))
     }
 }
 

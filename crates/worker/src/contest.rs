@@ -129,6 +129,7 @@ impl Replicate<'_> {
                 match task.status {
                     TaskStatus::Completed => return Ok(()),
                     TaskStatus::Failed => return Err(over()),
+                    TaskStatus::Active => self.contribute_again(facts, outcome).await?,
                     _ => self.reveal_if_won(task, outcome).await?,
                 }
                 if wish.uploads > uploads && task.status == TaskStatus::Revealing {
@@ -141,6 +142,20 @@ impl Replicate<'_> {
             // The sender lives as long as the job, which runs this.
             let _ = tokio::time::timeout(look, wishes.changed()).await;
         }
+    }
+
+    /// The block of the contribution may be gone.
+    async fn contribute_again(&self, facts: &Facts, outcome: &Outcome) -> Step<()> {
+        let in_time = self.contributable(facts).await;
+        match self.contribution().await {
+            Ok(None) if in_time => self.contribute_hash(outcome).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn contributable(&self, facts: &Facts) -> bool {
+        let deadline = Deadlines::of(facts.deal.start_time, facts.timeref).contribution;
+        self.hub().now().await.is_ok_and(|now| now < deadline)
     }
 
     async fn look(&self) -> Option<Task> {

@@ -122,7 +122,7 @@ pub enum Effect {
     ReadScores(Vec<Address>),
     /// Ask the secret manager for the key of a task's enclave.
     Challenge(TaskId),
-    /// Ask the chain about tasks and answer with [`super::Event::ChainSays`].
+    /// Ask the chain about tasks and answer with [`super::Event::Looked`].
     Check(Vec<TaskId>),
     /// Send an order.
     Send {

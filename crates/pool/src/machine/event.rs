@@ -9,7 +9,7 @@ use protocol::{
 };
 
 use super::{
-    task::{Consensus, Contribution},
+    task::{Consensus, Contribution, Task},
     terms::Terms,
 };
 
@@ -89,8 +89,22 @@ pub enum Event {
         /// Known tasks.
         chain: Vec<OnChain>,
     },
-    /// The chain was asked, or told by itself, about tasks.
+    /// The chain told by itself about tasks.
     ChainSays(Vec<OnChain>),
+    /// The answer to [`super::Effect::Check`].
+    Looked {
+        /// [`super::Machine::epoch`] when the chain was asked.
+        epoch: u64,
+        /// What it said.
+        states: Vec<OnChain>,
+    },
+    /// Blocks are gone that told of tasks.
+    Reverted {
+        /// What the chain says of these tasks now.
+        states: Vec<OnChain>,
+        /// The same tasks as they were saved: final ones may not be in memory.
+        stored: Vec<Task>,
+    },
     /// A contribution stands on chain.
     Contributed {
         /// The task.

@@ -19,6 +19,7 @@ mod failure;
 pub mod replicate;
 mod report;
 mod reveal;
+mod revert;
 mod settle;
 pub mod task;
 pub mod terms;
@@ -118,6 +119,7 @@ pub struct Machine {
     timers: BTreeSet<(u64, Timer)>,
     next_order: u64,
     next_place: u64,
+    epoch: u64,
     rules: Rules,
     /// Weights of workers by their scores, as far as they were read.
     weights: BTreeMap<Address, u64>,
@@ -188,6 +190,8 @@ impl Machine {
         match event {
             Event::DealSeen { terms, chain } => self.deal_seen(&terms, chain, now),
             Event::ChainSays(states) => self.chain_says(states, now),
+            Event::Looked { epoch, states } => self.looked(epoch, states, now),
+            Event::Reverted { states, stored } => self.reverted(states, stored, now),
             Event::Contributed { task, worker, hash } => {
                 self.contributed(task, worker, hash, now);
             }
@@ -223,6 +227,11 @@ impl Machine {
     /// When the next [`Event::Tick`] is due, milliseconds since 1970.
     pub fn next_wake(&self) -> Option<u64> {
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Counts the reorganisations: an answer from before one says nothing any more.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// A task that is in memory.
