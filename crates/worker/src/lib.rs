@@ -5,8 +5,10 @@
 //! [`sandbox`], which `iexec app test` uses as well: what a developer tests is what a worker runs.
 
 mod archive;
+mod board;
 mod confidential;
 mod config;
+mod durations;
 mod error;
 mod failure;
 pub mod inputs;
@@ -17,9 +19,11 @@ mod replicate;
 pub mod sandbox;
 mod session;
 mod sms;
+pub mod status;
 mod upload;
 
 pub use archive::{names, pack};
+pub use board::{Board, BoardView, PoolView, TaskView};
 pub use config::Config;
 pub use error::Error;
 pub use failure::Failure;
