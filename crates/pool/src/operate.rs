@@ -20,6 +20,7 @@ use crate::{
     Error,
     database::Database,
     ledger::Ledger,
+    machine::Notice,
     shell::{Input, Shell, WorkerView},
 };
 
@@ -38,6 +39,8 @@ pub struct Handle {
     pub(crate) database: Database,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) drain: CancellationToken,
+    /// Nothing is on the market any more.
+    pub(crate) withdrawn: CancellationToken,
 }
 
 impl std::fmt::Debug for Handle {
@@ -83,6 +86,19 @@ impl Shell {
     }
 }
 
+/// A line for each stage of a task and each step of its workers: with those of worker and store, one
+/// task can be followed by its id.
+pub(crate) fn tell(notice: &Notice) {
+    let (task, stage) = (notice.task, notice.stage.name());
+    let cause = notice.failure.as_ref().map(|failure| failure.cause.code());
+    match notice.step {
+        Some((worker, status)) => {
+            tracing::info!(%task, %worker, status = status.name(), cause, "step");
+        }
+        None => tracing::info!(%task, stage, cause, "stage"),
+    }
+}
+
 /// `GET /status`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,8 +122,9 @@ impl Handle {
         self.drain.cancel();
     }
 
-    /// Returns when no task is open, or when the pool does not run any more.
+    /// After [`Self::drain`]: returns when the orders are withdrawn and no task is open.
     pub async fn idle(&self) {
+        self.withdrawn.cancelled().await;
         while self.census().await.is_some_and(|census| census.open > 0) {
             tokio::time::sleep(Duration::from_millis(DRAIN_LOOK_MS)).await;
         }

@@ -43,6 +43,7 @@ pub struct Service {
     inbox: mpsc::Receiver<Input>,
     api: Arc<Api>,
     drain: CancellationToken,
+    withdrawn: CancellationToken,
 }
 
 impl std::fmt::Debug for Service {
@@ -96,6 +97,7 @@ impl Service {
             inbox,
             api,
             drain: CancellationToken::new(),
+            withdrawn: CancellationToken::new(),
         })
     }
 
@@ -107,6 +109,7 @@ impl Service {
             database: self.database.clone(),
             ledger: self.ledger.clone(),
             drain: self.drain.clone(),
+            withdrawn: self.withdrawn.clone(),
         }
     }
 
@@ -153,7 +156,13 @@ impl Service {
         )));
         spawn(Box::pin(purge(self.database.clone(), self.clock.clone())));
         if let Some(publisher) = self.publisher.clone() {
-            spawn(Box::pin(publisher.until(self.drain.clone(), demand)));
+            let (drain, withdrawn) = (self.drain.clone(), self.withdrawn.clone());
+            spawn(Box::pin(async move {
+                publisher.until(drain, demand).await;
+                withdrawn.cancel();
+            }));
+        } else {
+            self.withdrawn.cancel();
         }
         let sender = self.sender.clone();
         let shell = self.restored(shutdown.clone()).await?;

@@ -308,7 +308,10 @@ impl Shell {
                 Effect::Acknowledge { worker, seq } => {
                     self.send(worker, ToWorker::Acknowledge { seq }, &mut gone);
                 }
-                Effect::Publish(notice) => self.live.publish(notice),
+                Effect::Publish(notice) => {
+                    crate::operate::tell(&notice);
+                    self.live.publish(notice);
+                }
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
                 Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),

@@ -221,6 +221,8 @@ impl Seat {
         let mut state = self.board.state();
         let seat = &mut state.seats[self.index];
         seat.unheard = unheard;
+        // With the pool's and the store's lines about it, one task can be followed by its id.
+        tracing::info!(task = %report.task, status = report.status.name(), "step");
         let Some(entry) = seat.tasks.get_mut(&report.task) else {
             return;
         };

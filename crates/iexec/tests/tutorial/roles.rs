@@ -406,13 +406,14 @@ async fn drained(platform: &Platform, workers: &mut Vec<Process>) -> Result<()> 
     );
     let data = platform.dir.join("pool").display().to_string();
     said(platform, &["pool", "drain", "--data", &data]).await?;
-    let chain = &platform.chain.ready["chainId"];
-    let book = platform
-        .market
-        .json(&format!("/workerpoolorders?chainId={chain}"));
+    let path = format!(
+        "/workerpoolorders?chainId={}",
+        platform.chain.ready["chainId"]
+    );
+    let book = platform.market.json(&path).await?;
     ensure!(
-        book.await?["count"] == 0,
-        "the order is still on the market"
+        book["count"] == 0,
+        "the order is still on the market: {book}"
     );
     Ok(())
 }
