@@ -104,6 +104,7 @@ pub(crate) fn tell(notice: &Notice) {
 #[serde(rename_all = "camelCase")]
 struct Status {
     version: &'static str,
+    #[serde(with = "protocol::json::checksummed")]
     workerpool: Address,
     chain_id: u64,
     /// The chain's newest block.
@@ -142,9 +143,16 @@ impl Handle {
     /// routes of these names.
     pub fn router(&self) -> Router {
         Router::new()
-            .route("/status", get(status))
             .route("/metrics", get(metrics))
             .route("/version", get(async || VERSION))
+            .with_state(self.clone())
+            .merge(self.status_router())
+    }
+
+    /// `GET /status` alone, which no other service has.
+    pub fn status_router(&self) -> Router {
+        Router::new()
+            .route("/status", get(status))
             .with_state(self.clone())
     }
 

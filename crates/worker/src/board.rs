@@ -68,6 +68,7 @@ pub struct PoolView {
     /// Its API.
     pub url: String,
     /// Its workerpool.
+    #[serde(with = "protocol::json::checksummed")]
     pub workerpool: Address,
     /// The worker is logged in.
     pub online: bool,

@@ -21,6 +21,7 @@ pub struct Identity {
     /// The name for people.
     pub name: String,
     /// The wallet.
+    #[serde(with = "protocol::json::checksummed")]
     pub wallet: Address,
     /// `docker` or `builtin`.
     pub engine: String,

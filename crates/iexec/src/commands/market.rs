@@ -85,7 +85,11 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         });
     let router = health.router().merge(service.app());
     let facts = json!({ "chainId": hub.chain_id() });
-    host.spawn(service.run(hub, host.shutdown.clone()));
+    let shutdown = host.shutdown.clone();
+    host.spawn(async move {
+        let ended = service.run(hub, shutdown).await;
+        ended.map_err(|error| Failure::with_sources(&error))
+    });
     let drain = None;
     host.live(Service {
         router,

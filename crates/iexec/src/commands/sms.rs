@@ -83,7 +83,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let shutdown = host.shutdown.clone();
     host.spawn(async move {
         service.run(shutdown).await;
-        Ok::<(), secrets::Error>(())
+        Ok::<(), Failure>(())
     });
     let drain = None;
     host.live(Service {

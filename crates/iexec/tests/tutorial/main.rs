@@ -94,6 +94,12 @@ async fn each_role_alone() {
     play("each_role_alone", Choice::Builtin, roles::each_alone).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pools_share_a_worker() {
+    let test = "pools_share_a_worker";
+    play(test, Choice::Builtin, roles::pools_share_a_worker).await;
+}
+
 #[tokio::test]
 async fn demo_on_docker() {
     play("demo_on_docker", Choice::Docker, demo::succeeds).await;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use chain::{Actor, Hub, NewAsset};
 use iexec_tests::{app::Image, bench::Bench};
 use network::{Role, local_wallet};
 use nix::{
@@ -194,13 +195,13 @@ impl Platform {
         Ok(())
     }
 
-    fn worker_settings(&self, number: u32) -> Result<()> {
+    fn worker_settings(&self, number: u32, more: &str) -> Result<()> {
         let key = key_file(&self.dir, Role::Worker, number)?;
         let settings = format!(
             "name = \"worker-{number}\"\nslots = 2\nengine = \"builtin\"\n\
              allow-local-images = true\nallow-private-inputs = true\n\
              [chain]\nrpc-url = \"{}\"\nhub = \"{}\"\n[wallet]\nfile = \"{}\"\n\
-             [[pool]]\nurl = \"{}\"\nworkerpool = \"{}\"\n",
+             [[pool]]\nurl = \"{}\"\nworkerpool = \"{}\"\n{more}",
             self.chain.said("wsUrl"),
             self.chain.said("hub"),
             key.display(),
@@ -211,9 +212,13 @@ impl Platform {
         Ok(())
     }
 
-    /// A worker of these settings.
     fn worker(&self, number: u32) -> Result<Process> {
-        self.worker_settings(number)?;
+        self.worker_with(number, "")
+    }
+
+    /// A worker that has `more` in its settings.
+    fn worker_with(&self, number: u32, more: &str) -> Result<Process> {
+        self.worker_settings(number, more)?;
         let line = format!("--listen 127.0.0.1:0 --log-format json --config worker-{number}.toml");
         Process::start_in(&self.dir, "worker", &self.worker_dir(number), &words(&line))
     }
@@ -332,6 +337,60 @@ pub(crate) async fn each_alone(bench: Bench) -> Result<()> {
     told(&platform, &workers).await?;
     drained(&platform, &mut workers).await?;
     ends_cleanly(platform, workers)
+}
+
+/// A second pool, of somebody else's workerpool.
+async fn second_pool(platform: &Platform) -> Result<Process> {
+    let hub = platform.chain.said("hub").parse()?;
+    let hub = Hub::connect(platform.chain.said("wsUrl"), hub).await?;
+    let owner = Actor::new(hub, local_wallet(Role::Developer, 0));
+    let description = "another".to_owned();
+    let asset = NewAsset::Workerpool {
+        owner: owner.address(),
+        description,
+    };
+    let (workerpool, _) = owner.create(&asset).await?;
+    let key = key_file(&platform.dir, Role::Developer, 0)?;
+    let line = format!(
+        "--chain-url {} --hub {} --listen 127.0.0.1:0 --workerpool {workerpool} \
+         --result-proxy {} --wallet {}",
+        platform.chain.said("rpcUrl"),
+        platform.chain.said("hub"),
+        platform.store.url(),
+        key.display()
+    );
+    let data = platform.dir.join("pool-2");
+    Process::start_in(&platform.dir, "pool", &data, &words(&line))
+}
+
+/// One worker is logged in at two pools; the third that it is told of is none for it.
+pub(crate) async fn pools_share_a_worker(_bench: Bench) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let dir = fs::canonicalize(folder.path())?;
+    let platform = Platform::start(&dir)?;
+    let second = second_pool(&platform).await?;
+    let entry = |workerpool: &str| {
+        format!(
+            "[[pool]]\nurl = \"{}\"\nworkerpool = \"{workerpool}\"\n",
+            second.url()
+        )
+    };
+    let more = entry(second.said("workerpool")) + &entry(platform.chain.said("hub"));
+    let mut worker = platform.worker_with(0, &more)?;
+    let online = until(async || {
+        let status = worker.json("/status").await?;
+        let pools = status["pools"].as_array().context("no pools")?.clone();
+        let online: Vec<bool> = pools.iter().map(|pool| pool["online"] == true).collect();
+        Ok((online[0] && online[1]).then_some(online))
+    });
+    ensure!(online.await? == [true, true, false]);
+    for pool in [&platform.pool, &second] {
+        let status = pool.json("/status").await?;
+        ensure!(status["slots"] == 2, "{status}");
+    }
+    worker.signal(Signal::SIGTERM)?;
+    ensure!(worker.ended()?.success(), "the worker failed");
+    Ok(())
 }
 
 async fn offered(platform: &Platform) -> Result<()> {

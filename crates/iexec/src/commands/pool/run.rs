@@ -36,8 +36,17 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let router = network::open_to_browsers(service.router())
         .merge(handle.router())
         .merge(health(hub.clone(), handle.clone(), &host).router());
-    host.spawn(service.run(host.shutdown.clone()));
-    let facts = json!({ "workerpool": workerpool, "chainId": hub.chain_id() });
+    let shutdown = host.shutdown.clone();
+    host.spawn(async move {
+        let ended = service.run(shutdown).await;
+        ended.map_err(|error| {
+            Failure::with_sources(&error).hint("start it again: nothing that was saved is lost")
+        })
+    });
+    let facts = json!({
+        "workerpool": workerpool.to_checksum(None),
+        "chainId": hub.chain_id(),
+    });
     let drain = Some(drain(handle));
     host.live(Service {
         router,

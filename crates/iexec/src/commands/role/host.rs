@@ -86,7 +86,9 @@ impl Host {
     ) -> Result<Self, Failure> {
         let role = default.role;
         let data = options.data.clone().or(data);
+        // Engines bind task folders by their path.
         let data_dir = paths::role_dir(role, data.as_deref());
+        let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         let disk = |error| Failure::new(format!("cannot use {}: {error}", data_dir.display()));
         create_private_dir(&data_dir).map_err(disk)?;
         let lock = network::lock(&data_dir).map_err(|error| busy(role, &error))?;
@@ -126,16 +128,15 @@ impl Host {
     /// Runs a loop of the role; its failure ends the role.
     pub(crate) fn spawn<E>(&self, work: impl Future<Output = Result<(), E>> + Send + 'static)
     where
-        E: std::error::Error + 'static,
+        Failure: From<E>,
     {
         let (shutdown, failed) = (self.shutdown.clone(), self.failed.clone());
         self.tracker.spawn(async move {
             if let Err(error) = work.await {
-                let failure = Failure::with_sources(&error);
                 failed
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert(failure);
+                    .get_or_insert(error.into());
                 shutdown.cancel();
             }
         });

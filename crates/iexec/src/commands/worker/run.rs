@@ -1,11 +1,19 @@
 //! The worker itself.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use chain::{Actor, Hub};
 use engine::Engine;
 use network::health::{self, Health};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use worker::{Board, status::Identity};
 
 use super::{
@@ -37,15 +45,18 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let actor = Actor::new(hub.clone(), wallet);
     let board = Board::new(settings.slots);
     let gateway = place.known.map(|known| known.ipfs_gateway);
+    let left = Arc::new(AtomicUsize::new(settings.pool.len()));
     for pool in &settings.pool {
         let config = settings.session(pool, &host.data_dir, gateway.clone());
         let session = worker::Service::new(config, actor.clone(), engine.clone());
         let session = session.map_err(|error| Failure::with_sources(&error))?;
         let session = session.with_board(board.clone());
-        host.spawn(session.run(host.shutdown.clone()));
+        // Its own token: a session that is over cancels it.
+        let shutdown = host.shutdown.child_token();
+        host.spawn(serve(session, pool.clone(), shutdown, left.clone()));
     }
     let facts = json!({
-        "wallet": actor.address(),
+        "wallet": actor.address().to_checksum(None),
         "chainId": hub.chain_id(),
         "engine": engine.name(),
         "slots": settings.slots,
@@ -66,6 +77,39 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         drain,
     })
     .await
+}
+
+/// The session of one pool. A pool that does not want the worker ends it only when no other pool is
+/// left.
+async fn serve(
+    session: worker::Service,
+    pool: PoolEntry,
+    shutdown: CancellationToken,
+    left: Arc<AtomicUsize>,
+) -> Result<(), Failure> {
+    let Err(error) = session.run(shutdown).await else {
+        return Ok(());
+    };
+    tracing::error!(%error, pool = pool.url, "the session with a pool is over");
+    if left.fetch_sub(1, Ordering::Relaxed) > 1 {
+        return Ok(());
+    }
+    let failure = Failure::with_sources(&error);
+    Err(match &error {
+        worker::Error::Refused(_) => failure.named("WorkerpoolCallError").hint(format!(
+            "ask whoever runs {} to let this wallet in",
+            pool.url
+        )),
+        worker::Error::OtherPool { .. } | worker::Error::PoolUrl(_) => failure
+            .named("ValidationError")
+            .hint("a pool's URL and its workerpool belong together; so do its chain and yours"),
+        worker::Error::OtherVersion(_) => failure
+            .named("WorkerpoolCallError")
+            .hint("run the same version of the program as the pool"),
+        _ => failure
+            .named("EngineError")
+            .hint("`iexec doctor` tells what the machine lacks"),
+    })
 }
 
 fn settings(args: &Args) -> Result<Settings, Failure> {
