@@ -70,7 +70,7 @@ impl Health {
             let hub = hub.clone();
             async move {
                 let head = hub.provider().get_block_number().await;
-                head.map(drop).map_err(|error| error.to_string())
+                head.map(drop).map_err(told("the node does not answer"))
             }
         })
     }
@@ -122,6 +122,15 @@ async fn answer(State(health): State<Arc<Health>>) -> Response {
         false => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
     };
     (code, Json(json!({ "status": word, "checks": checks }))).into_response()
+}
+
+/// Logs an error and says `sentence` instead: an answer for everybody must not tell the URL of a
+/// node or a database, which may have a key in it.
+pub fn told<E: std::fmt::Display>(sentence: &'static str) -> impl FnOnce(E) -> String {
+    move |error| {
+        tracing::warn!(%error, "{sentence}");
+        sentence.to_owned()
+    }
 }
 
 /// Whether a file can be written in `dir`: a full or read-only disk stops every role.

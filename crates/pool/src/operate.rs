@@ -86,8 +86,8 @@ impl Shell {
     }
 }
 
-/// A line for each stage of a task and each step of its workers: with those of worker and store, one
-/// task can be followed by its id.
+/// A line for each stage of a task and each step of its workers: with those of worker and store,
+/// one task can be followed by its id.
 pub(crate) fn tell(notice: &Notice) {
     let (task, stage) = (notice.task, notice.stage.name());
     let cause = notice.failure.as_ref().map(|failure| failure.cause.code());
@@ -180,25 +180,23 @@ impl Handle {
     }
 }
 
-/// The pool does not run yet, or its database does not answer.
-fn unavailable(status: Option<Result<Status, Error>>) -> Result<Status, Response> {
-    let busy = (StatusCode::SERVICE_UNAVAILABLE, "the pool does not run").into_response();
-    status.ok_or(busy)?.map_err(|error| {
-        tracing::error!(%error, "the pool's state cannot be told");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    })
+/// Answers with the status in a form, or says why there is none.
+async fn answer(handle: &Handle, form: impl FnOnce(Status) -> Response) -> Response {
+    match handle.status().await {
+        Some(Ok(status)) => form(status),
+        Some(Err(error)) => {
+            tracing::error!(%error, "the pool's state cannot be told");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the pool does not run").into_response(),
+    }
 }
 
 async fn status(State(handle): State<Handle>) -> Response {
-    match unavailable(handle.status().await) {
-        Ok(status) => Json(status).into_response(),
-        Err(refusal) => refusal,
-    }
+    answer(&handle, |status| Json(status).into_response()).await
 }
 
 async fn metrics(State(handle): State<Handle>) -> Response {
-    match unavailable(handle.status().await) {
-        Ok(status) => ([(CONTENT_TYPE, METRICS_TYPE)], metrics::text(&status)).into_response(),
-        Err(refusal) => refusal,
-    }
+    let form = |status| ([(CONTENT_TYPE, METRICS_TYPE)], metrics::text(&status)).into_response();
+    answer(&handle, form).await
 }

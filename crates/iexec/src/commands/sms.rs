@@ -71,7 +71,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         .chain(hub)
         .check("database", move || {
             let handle = handle.clone();
-            async move { handle.check().await.map_err(|error| error.to_string()) }
+            async move {
+                handle
+                    .check()
+                    .await
+                    .map_err(health::told("it does not answer"))
+            }
         })
         .check("disk", move || {
             let data_dir = data_dir.clone();

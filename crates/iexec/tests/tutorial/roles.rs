@@ -312,7 +312,7 @@ pub(crate) async fn each_alone(bench: Bench) -> Result<()> {
     let dir = fs::canonicalize(folder.path())?;
     let mut platform = Platform::start(&dir)?;
     let image = image(&bench, &platform, 2).await?;
-    let mut workers = vec![platform.worker(0)?, platform.worker(1)?];
+    let workers = vec![platform.worker(0)?, platform.worker(1)?];
     pool_has(&platform, |status| {
         status["workers"].as_array().is_some_and(|w| w.len() == 2)
     })
@@ -335,8 +335,9 @@ pub(crate) async fn each_alone(bench: Bench) -> Result<()> {
         "{ran}"
     );
     told(&platform, &workers).await?;
-    drained(&platform, &mut workers).await?;
-    ends_cleanly(platform, workers)
+    workers_drained(&platform, workers, &developer).await?;
+    pool_drained(&platform).await?;
+    ends_cleanly(platform)
 }
 
 /// A second pool, of somebody else's workerpool.
@@ -453,16 +454,37 @@ async fn said(platform: &Platform, words: &[&str]) -> Result<person::Said> {
     person::Said::by(command.args(words)).await?.success()
 }
 
-/// `drain` ends a worker, and the pool takes its orders off the market.
-async fn drained(platform: &Platform, workers: &mut Vec<Process>) -> Result<()> {
+/// `drain` ends a worker; SIGTERM lets the other one finish its task.
+async fn workers_drained(
+    platform: &Platform,
+    workers: Vec<Process>,
+    developer: &Person,
+) -> Result<()> {
     let data = platform.worker_dir(0).display().to_string();
     let shown = said(platform, &["worker", "status", "--data", &data]).await?;
     shown.expect("0 tasks in 2 slots, logged in at 1 of 1 pools")?;
     said(platform, &["worker", "drain", "--data", &data]).await?;
-    ensure!(
-        workers.remove(0).ended()?.success(),
-        "a drained worker failed"
-    );
+    let [mut drained, mut other] =
+        <[Process; 2]>::try_from(workers).map_err(|_| anyhow::anyhow!("two workers are needed"))?;
+    ensure!(drained.ended()?.success(), "a drained worker failed");
+    let run = developer.raw("app run --watch");
+    let stop = async {
+        pool_has(platform, |status| status["busy"] == 1).await?;
+        other.signal(Signal::SIGTERM)?;
+        pool_has(platform, |status| {
+            status["slots"] == 0 && status["busy"] == 1
+        })
+        .await
+    };
+    let (ran, stopped) = tokio::join!(run, stop);
+    stopped?;
+    ran.context("the run on a worker that drains")?;
+    ensure!(other.ended()?.success(), "a stopped worker failed");
+    Ok(())
+}
+
+/// A pool that drains takes its orders off the market and ends.
+async fn pool_drained(platform: &Platform) -> Result<()> {
     let data = platform.dir.join("pool").display().to_string();
     said(platform, &["pool", "drain", "--data", &data]).await?;
     let path = format!(
@@ -478,7 +500,7 @@ async fn drained(platform: &Platform, workers: &mut Vec<Process>) -> Result<()> 
 }
 
 /// SIGTERM ends each with success.
-fn ends_cleanly(platform: Platform, workers: Vec<Process>) -> Result<()> {
+fn ends_cleanly(platform: Platform) -> Result<()> {
     let Platform {
         chain,
         store,
@@ -488,7 +510,7 @@ fn ends_cleanly(platform: Platform, workers: Vec<Process>) -> Result<()> {
         ..
     } = platform;
     ensure!(pool.ended()?.success(), "the drained pool failed");
-    for mut process in workers.into_iter().chain([sms, market, store, chain]) {
+    for mut process in [sms, market, store, chain] {
         process.signal(Signal::SIGTERM)?;
         let ended = process.ended()?;
         ensure!(ended.success(), "{}: {ended}", process.said("role"));

@@ -1,5 +1,5 @@
-//! What the roles that run alone have in common: `iexec chain run`, `market`, `sms`, `store`, `pool`
-//! and `worker`. Settings come from flags, then the environment, then one TOML file.
+//! What the roles that run alone have in common: `iexec chain run`, `market`, `sms`, `store`,
+//! `pool` and `worker`. Settings come from flags, then the environment, then one TOML file.
 
 mod chain;
 mod data;

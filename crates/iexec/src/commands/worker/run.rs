@@ -172,7 +172,7 @@ fn health(hub: Hub, engine: Arc<dyn Engine>, board: Arc<Board>, host: &Host) -> 
             let engine = engine.clone();
             async move {
                 let asked = engine.sweep(NO_CONTAINER).await;
-                asked.map(drop).map_err(|error| error.to_string())
+                asked.map(drop).map_err(health::told("it does not answer"))
             }
         })
         .check("disk", move || {
