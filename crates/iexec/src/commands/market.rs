@@ -42,6 +42,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Write a settings file in which every key is explained
+    #[command(after_help = "Example:\n  iexec market init --out market.toml")]
     Init(TemplateArgs),
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Write a settings file in which every key is explained
+    #[command(after_help = "Example:\n  iexec sms init --out sms.toml")]
     Init(TemplateArgs),
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Write a settings file in which every key is explained
+    #[command(after_help = "Example:\n  iexec store init --out store.toml")]
     Init(TemplateArgs),
 }
 

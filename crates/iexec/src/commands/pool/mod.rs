@@ -54,10 +54,12 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write a settings file in which every key is explained
+    #[command(after_help = "Example:\n  iexec pool init --out pool.toml")]
     Init(TemplateArgs),
     /// Show workers, queue and tasks of a pool that runs
     Status(StatusArgs),
     /// Withdraw its orders, serve what was bought, and end
+    #[command(after_help = "Example:\n  iexec pool drain --data /var/lib/iexec/pool")]
     Drain(DrainArgs),
 }
 
