@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         account, app, category, chain as chain_commands, completion, dataset, deal, demo, doctor,
-        down, ens, info, init, man, not_offered, order, orderbook, reference, requester, result,
-        storage, task, up, wallet, workerpool,
+        down, ens, info, init, man, market, not_offered, order, orderbook, pool, reference,
+        requester, result, role::LogFormat, sms, storage, store, task, up, wallet, worker,
+        workerpool,
     },
     context::Context,
     outcome::Failure,
@@ -93,6 +94,16 @@ pub(crate) enum Command {
     Up(up::Args),
     /// End the local network
     Down(down::Args),
+    /// Run a worker alone, for one pool or several
+    Worker(worker::Args),
+    /// Run a workerpool alone
+    Pool(pool::Args),
+    /// Run a result store alone
+    Store(store::Args),
+    /// Run a market alone
+    Market(market::Args),
+    /// Run a secret manager alone
+    Sms(sms::Args),
     /// Watch the tutorial happen on a throw-away network
     Demo(demo::Args),
     /// Names instead of addresses, on chains that have the name service
@@ -110,6 +121,22 @@ pub(crate) enum Command {
     /// Not offered
     #[command(hide = true)]
     Voucher(not_offered::Args),
+}
+
+impl Command {
+    /// How a role that runs alone tells what it does; none for the other commands.
+    pub(crate) fn role_log(&self) -> Option<LogFormat> {
+        let place = match self {
+            Self::Worker(args) => &args.common.place,
+            Self::Pool(args) => &args.common.place,
+            Self::Store(args) => &args.common.place,
+            Self::Market(args) => &args.common.place,
+            Self::Sms(args) => &args.common.place,
+            Self::Chain(chain_commands::Command::Run(args)) => &args.place,
+            _ => return None,
+        };
+        Some(place.log_format)
+    }
 }
 
 /// Which chain.

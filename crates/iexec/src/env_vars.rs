@@ -15,6 +15,16 @@ variables! {
     WALLET_PASSWORD "IEXEC_WALLET_PASSWORD";
     /// Key of whoever deploys contracts, likewise.
     PRIVATE_KEY "IEXEC_PRIVATE_KEY";
+    /// Keystore file of a role that runs alone.
+    WALLET_FILE "IEXEC_WALLET_FILE";
+    /// Node of the chain that a role works on.
+    CHAIN_URL "IEXEC_CHAIN_URL";
+    /// Hub of that chain.
+    HUB "IEXEC_HUB";
+    /// Workerpool of a pool, or that a worker works for.
+    WORKERPOOL "IEXEC_WORKERPOOL";
+    /// API of the pool that a worker works for.
+    POOL_URL "IEXEC_POOL_URL";
     /// Data directory of the local network.
     DATA "IEXEC_DATA";
     /// Where users' data goes by convention.

@@ -1,18 +1,28 @@
 //! The program's own words about what it does, on stderr.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
-use crate::env_vars;
+use crate::{commands::role::LogFormat, env_vars};
 
 /// What is told unless `RUST_LOG` says otherwise: what somebody has to look at. The connection
 /// library calls every end of a connection an error; our own words say when it matters.
 const DEFAULT: &str = "warn,alloy_pubsub=off,alloy_transport_ws=off";
+/// The same for a role that runs alone: its log is all that its operator sees of it.
+const ROLE: &str = "info,alloy_pubsub=off,alloy_transport_ws=off";
 
-/// Starts telling. A second start changes nothing.
-pub(crate) fn start() {
-    let filter = env_vars::get(env_vars::LOG).unwrap_or_else(|| DEFAULT.to_owned());
-    let _ = tracing_subscriber::fmt()
+/// Starts telling, in the format of a role that runs alone if it is one. A second start changes
+/// nothing.
+pub(crate) fn start(role: Option<LogFormat>) {
+    let default = role.map_or(DEFAULT, |_| ROLE);
+    let filter = env_vars::get(env_vars::LOG).unwrap_or_else(|| default.to_owned());
+    let telling = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .try_init();
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let _ = match role {
+        Some(LogFormat::Json) => telling.json().try_init(),
+        _ => telling.try_init(),
+    };
 }

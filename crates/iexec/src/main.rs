@@ -41,10 +41,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<outcome::Report, outcome::Failure> {
-    logging::start();
+    let role = cli.command.role_log();
+    logging::start(role);
     // HTTPS needs a provider for the whole process; a second call is harmless
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut runtime = match cli.command {
+        _ if role.is_some() => tokio::runtime::Builder::new_multi_thread(),
         Command::Up(_) | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };

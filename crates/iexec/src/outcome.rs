@@ -63,7 +63,7 @@ impl Report {
 }
 
 /// A failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     name: &'static str,
     message: String,
@@ -173,6 +173,9 @@ pub(crate) fn command_name(args: impl Iterator<Item = String>) -> String {
         "demo",
         "doctor",
         "man",
+        "store",
+        "market",
+        "sms",
     ];
     let words: Vec<String> = args
         .take_while(|arg| !arg.starts_with('-'))
@@ -243,7 +246,7 @@ fn print_failure(name: &str, is_raw: bool, failure: &Failure) {
 }
 
 /// One line of data. A reader that has gone away is no reason to fail.
-fn to_stdout(line: &str) {
+pub(crate) fn to_stdout(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 

@@ -13,10 +13,19 @@ pub(crate) fn data_dir(given: Option<&Path>) -> PathBuf {
     if let Some(dir) = env_vars::get(env_vars::DATA) {
         return PathBuf::from(dir);
     }
+    share().join("iexec/local")
+}
+
+/// The data directory of a role that runs alone: what is given, else `$XDG_DATA_HOME/iexec/<role>`,
+/// else `~/.local/share/iexec/<role>`.
+pub(crate) fn role_dir(role: &str, given: Option<&Path>) -> PathBuf {
+    let standard = || share().join("iexec").join(role);
+    given.map_or_else(standard, Path::to_owned)
+}
+
+fn share() -> PathBuf {
     let share = env_vars::get(env_vars::XDG_DATA_HOME).map(PathBuf::from);
-    share
-        .unwrap_or_else(|| home().join(".local/share"))
-        .join("iexec/local")
+    share.unwrap_or_else(|| home().join(".local/share"))
 }
 
 /// The directory that `--keystoredir` means: `global`, `local` or a path.

@@ -9,7 +9,11 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Chain, Clock, Config, Error, TaskView, challenge::Kept, database::Database, event::Event, http,
+    Chain, Clock, Config, Error, TaskView,
+    challenge::Kept,
+    database::{Counter, Database},
+    event::Event,
+    http,
 };
 
 /// Pause before the hub is followed again after an error.
@@ -76,6 +80,15 @@ impl Handle {
     /// Events from now on; a listener that lags by more than 512 misses the oldest.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.market.database.news.sender().subscribe()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn check(&self) -> Result<(), Error> {
+        let counter = self.market.database.counter(Counter::LastBlock).await;
+        counter.map(drop)
     }
 
     /// A task, once it is initialised.

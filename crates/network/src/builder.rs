@@ -240,11 +240,7 @@ impl Builder {
 
     /// Loopback, when we listen on all addresses: that is where our own roles find us.
     fn reachable(&self) -> IpAddr {
-        if self.host.is_unspecified() {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        } else {
-            self.host
-        }
+        crate::reachable(self.host)
     }
 
     /// The chain with its hub and workerpool: the external one, or the embedded one brought up.
@@ -354,8 +350,12 @@ fn forget(data_dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// One network a data directory: the lock goes with the process.
-fn lock(data_dir: &Path) -> Result<File, Error> {
+/// Locks a data directory for this process, whose id the lock file [`LOCK_FILE`] tells; the lock
+/// goes with the process.
+///
+/// # Errors
+/// [`Error::Running`] when another process has it, [`Error::DataDir`].
+pub fn lock(data_dir: &Path) -> Result<File, Error> {
     let path = data_dir.join(LOCK_FILE);
     let mut file = fs::OpenOptions::new()
         .create(true)

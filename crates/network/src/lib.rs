@@ -10,16 +10,19 @@
 //! ```
 
 mod accounts;
+mod alone;
 mod builder;
 mod compass;
 mod error;
 mod front;
+pub mod health;
 mod info;
 mod rejection;
 mod roles;
 mod setup;
 
 pub use accounts::{Account, Role, local_wallet};
-pub use builder::{Builder, External, LOCK_FILE, Network};
+pub use alone::{ChainInfo, ChainNode, open_to_browsers, reachable, serve};
+pub use builder::{Builder, External, LOCK_FILE, Network, lock};
 pub use error::Error;
 pub use info::{FILE_NAME, Info};

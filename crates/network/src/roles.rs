@@ -9,7 +9,7 @@ use protocol::{Address, Tag};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::cors::CorsLayer;
 
-use crate::{Error, compass, rejection};
+use crate::{Error, compass, health::Health, rejection};
 
 /// Trust that the pool offers: three workers without a score reach it.
 const TRUST_MAX: u64 = 5;
@@ -77,6 +77,8 @@ impl Plan<'_> {
             .router()
             .merge(secrets.router())
             .merge(pool.router())
+            .merge(pool.handle().status_router())
+            .merge(Health::default().chain(self.hub.clone()).router())
             .merge(compass)
             .layer(axum::middleware::map_response(rejection::as_json));
         let router = market

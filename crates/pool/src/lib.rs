@@ -14,6 +14,7 @@ mod error;
 mod ledger;
 mod live;
 pub mod machine;
+mod operate;
 mod orders;
 mod service;
 mod shell;
@@ -23,4 +24,5 @@ mod testing;
 
 pub use config::{Config, Offer};
 pub use error::Error;
+pub use operate::Handle;
 pub use service::Service;

@@ -1,5 +1,7 @@
 //! Keeps one workerpool order per configured offer open on the market.
 
+mod withdraw;
+
 use std::{
     sync::{
         Arc,
@@ -19,6 +21,7 @@ use rand::RngCore;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{Config, Error, Offer};
@@ -116,6 +119,18 @@ impl Publisher {
             offers: config.offers.clone(),
             http,
         })
+    }
+
+    /// Keeps the offers on the market until the pool is to `drain`, and takes them off it then.
+    pub(crate) async fn until(self, drain: CancellationToken, demand: Arc<Demand>) {
+        let (publisher, mut pause) = (self.clone(), RETRY_MS);
+        drain.run_until_cancelled(self.run(demand)).await;
+        while let Err(error) = publisher.withdraw().await {
+            warn!(%error, "the offers are not withdrawn yet");
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            pause = (pause * 2).min(RETRY_MS_MAX);
+        }
+        info!("the offers are withdrawn");
     }
 
     /// Publishes what is missing at once, and again whenever deals may have used an order up.

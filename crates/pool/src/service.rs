@@ -17,6 +17,7 @@ use crate::{
     ledger::Ledger,
     live::Live,
     machine::{Event, Machine, Rules},
+    operate::Handle,
     orders::{Demand, Publisher},
     shell::{INPUTS_WAITING_MAX, Input, Shell},
     sms::{Remote, Sms},
@@ -41,6 +42,8 @@ pub struct Service {
     sender: mpsc::Sender<Input>,
     inbox: mpsc::Receiver<Input>,
     api: Arc<Api>,
+    drain: CancellationToken,
+    withdrawn: CancellationToken,
 }
 
 impl std::fmt::Debug for Service {
@@ -93,7 +96,21 @@ impl Service {
             sender,
             inbox,
             api,
+            drain: CancellationToken::new(),
+            withdrawn: CancellationToken::new(),
         })
+    }
+
+    /// For the process around it: the operator's routes and the drain.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            workerpool: self.config.workerpool,
+            inbox: self.sender.clone(),
+            database: self.database.clone(),
+            ledger: self.ledger.clone(),
+            drain: self.drain.clone(),
+            withdrawn: self.withdrawn.clone(),
+        }
     }
 
     /// The pool's API, the workers' WebSocket included. It answers from the moment the service
@@ -139,7 +156,13 @@ impl Service {
         )));
         spawn(Box::pin(purge(self.database.clone(), self.clock.clone())));
         if let Some(publisher) = self.publisher.clone() {
-            spawn(Box::pin(publisher.run(demand)));
+            let (drain, withdrawn) = (self.drain.clone(), self.withdrawn.clone());
+            spawn(Box::pin(async move {
+                publisher.until(drain, demand).await;
+                withdrawn.cancel();
+            }));
+        } else {
+            self.withdrawn.cancel();
         }
         let sender = self.sender.clone();
         let shell = self.restored(shutdown.clone()).await?;
@@ -175,6 +198,8 @@ impl Service {
             sender: self.sender,
             links: HashMap::new(),
             saved_cursor: 0,
+            next_block: 0,
+            deals: 0,
             initialize_slots: Shell::initialize_slots(),
             sms: self.sms,
             challenge_slots: Shell::challenge_slots(),

@@ -87,6 +87,8 @@ pub(crate) enum Input {
         stream: Stream,
         text: String,
     },
+    /// How are things?
+    Census(oneshot::Sender<crate::operate::Census>),
     /// Who is there?
     ListWorkers(oneshot::Sender<Vec<WorkerView>>),
 }
@@ -103,6 +105,10 @@ pub(crate) struct Shell {
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) links: HashMap<Address, Link>,
     pub(crate) saved_cursor: u64,
+    /// The first block whose events are not known yet.
+    pub(crate) next_block: u64,
+    /// Deals since the start.
+    pub(crate) deals: u64,
     pub(crate) initialize_slots: Arc<Semaphore>,
     pub(crate) sms: Option<Arc<dyn Sms>>,
     pub(crate) challenge_slots: Arc<Semaphore>,
@@ -165,6 +171,7 @@ impl Shell {
     fn take(&mut self, input: Input, round: &mut Round) {
         match input {
             Input::Chain { events, cursor } => {
+                self.next_block = cursor;
                 let is_due = cursor >= self.saved_cursor.saturating_add(CURSOR_BLOCKS_MAX);
                 if is_due || !events.is_empty() {
                     round.cursor = Some(cursor);
@@ -205,6 +212,9 @@ impl Shell {
                 self.live.log(task, worker, stream, text);
             }
             Input::Progress { .. } | Input::Log { .. } => {}
+            Input::Census(answer) => {
+                let _ = answer.send(self.census());
+            }
             Input::ListWorkers(answer) => {
                 // The asker may have left.
                 let _ = answer.send(self.list_workers());
@@ -213,11 +223,12 @@ impl Shell {
     }
 
     fn step(&mut self, event: Event, round: &mut Round) {
+        self.deals += u64::from(matches!(event, Event::DealSeen { .. }));
         let effects = self.machine.step(event, self.clock.now());
         round.effects.extend(effects);
     }
 
-    fn list_workers(&self) -> Vec<WorkerView> {
+    pub(crate) fn list_workers(&self) -> Vec<WorkerView> {
         let view = |(address, worker): (Address, &crate::machine::Worker)| WorkerView {
             address: address.to_checksum(None),
             name: worker.name.clone(),
@@ -300,7 +311,10 @@ impl Shell {
                 Effect::Acknowledge { worker, seq } => {
                     self.send(worker, ToWorker::Acknowledge { seq }, &mut gone);
                 }
-                Effect::Publish(notice) => self.live.publish(notice),
+                Effect::Publish(notice) => {
+                    crate::operate::tell(&notice);
+                    self.live.publish(notice);
+                }
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
                 Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),

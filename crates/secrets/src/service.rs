@@ -163,6 +163,14 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn check(&self) -> Result<(), Error> {
+        self.shared.vault.ping().await
+    }
+
     /// Whether there is a value in `slot`.
     ///
     /// # Errors

@@ -10,10 +10,11 @@ use protocol::{
     message::{Authorization, Busy, Flow, Order, Report, ToPool},
     status::ReplicateStatus,
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    board::Seat,
     contest::Wishes,
     journal::Journal,
     outbox::Outbox,
@@ -61,7 +62,7 @@ pub(crate) struct Jobs {
     context: Arc<Context>,
     state: Mutex<State>,
     frames: mpsc::Sender<ToPool>,
-    slots: Semaphore,
+    seat: Seat,
     tracker: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -70,10 +71,10 @@ impl Jobs {
     /// No jobs yet; frames for the pool come out of the receiver.
     pub(crate) fn new(
         context: Arc<Context>,
+        seat: Seat,
         shutdown: CancellationToken,
     ) -> (Arc<Self>, mpsc::Receiver<ToPool>) {
         let (frames, receiver) = mpsc::channel(FRAMES_MAX);
-        let slots = Semaphore::new(context.config.slots.max(1) as usize);
         let tracker = TaskTracker::new();
         let state = Mutex::default();
         (
@@ -81,7 +82,7 @@ impl Jobs {
                 context,
                 state,
                 frames,
-                slots,
+                seat,
                 tracker,
                 shutdown,
             }),
@@ -120,7 +121,9 @@ impl Jobs {
 
     /// The pool has stored a report.
     pub(crate) fn acknowledged(&self, seq: u64) {
-        self.state().outbox.acknowledged(seq);
+        let mut state = self.state();
+        state.outbox.acknowledged(seq);
+        self.seat.heard(state.outbox.len());
     }
 
     /// Follows an order; one that is followed already changes nothing.
@@ -192,6 +195,7 @@ impl Jobs {
             };
             state.jobs.insert(task, job);
         }
+        self.seat.took(task);
         let jobs = self.clone();
         self.tracker.spawn(async move {
             let replicate = Start {
@@ -203,6 +207,7 @@ impl Jobs {
             };
             jobs.run(replicate).await;
             jobs.state().jobs.remove(&task);
+            jobs.seat.ended(task);
         });
     }
 
@@ -210,7 +215,7 @@ impl Jobs {
         // What was computed before needs no slot any more.
         let slot = match start.resumed {
             Some(_) => None,
-            None => self.slots.acquire().await.ok(),
+            None => self.seat.slot().await,
         };
         let voice: Arc<dyn Voice> = self.clone();
         let (result_proxy, sms) = {
@@ -252,8 +257,10 @@ impl Voice for Jobs {
         if let Some(job) = state.jobs.get_mut(&report.task) {
             job.status = report.status;
         }
+        let frame = state.outbox.add(report.clone());
+        self.seat.reported(&report, state.outbox.len());
         // A frame that finds the queue full is not lost: it stays in the outbox.
-        let _ = self.frames.try_send(state.outbox.add(report));
+        let _ = self.frames.try_send(frame);
     }
 
     fn whisper(&self, frame: ToPool) {

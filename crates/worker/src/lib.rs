@@ -5,10 +5,12 @@
 //! [`sandbox`], which `iexec app test` uses as well: what a developer tests is what a worker runs.
 
 mod archive;
+mod board;
 mod confidential;
 mod config;
 mod contest;
 mod deliver;
+mod durations;
 mod error;
 mod failure;
 pub mod inputs;
@@ -20,9 +22,11 @@ mod replicate;
 pub mod sandbox;
 mod session;
 mod sms;
+pub mod status;
 mod upload;
 
 pub use archive::{names, pack};
+pub use board::{Board, BoardView, PoolView, TaskView};
 pub use config::Config;
 pub use error::Error;
 pub use failure::Failure;

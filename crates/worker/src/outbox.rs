@@ -33,6 +33,11 @@ impl Outbox {
         self.waiting.remove(&seq);
     }
 
+    /// Reports that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// What to send again, in order.
     pub(crate) fn unacknowledged(&self) -> Vec<ToPool> {
         let frame = |(seq, report): (&u64, &Report)| ToPool::Report {

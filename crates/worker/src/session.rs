@@ -17,7 +17,8 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config, Error,
+    Board, Config, Error,
+    board::Seat,
     jobs::Jobs,
     journal::{self, Journal},
     replicate::Context,
@@ -39,6 +40,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[derive(Debug)]
 pub struct Service {
     context: Arc<Context>,
+    board: Arc<Board>,
 }
 
 impl Service {
@@ -54,6 +56,7 @@ impl Service {
         std::fs::create_dir_all(&config.data_dir).map_err(in_dir)?;
         let http = upload::client().map_err(Error::HttpClient)?;
         Ok(Self {
+            board: Board::new(config.slots),
             context: Arc::new(Context {
                 config,
                 actor,
@@ -64,6 +67,14 @@ impl Service {
         })
     }
 
+    /// Shares slots with the sessions of other pools and is drained with them; the configuration's
+    /// own slots do not count then.
+    #[must_use]
+    pub fn with_board(mut self, board: Arc<Board>) -> Self {
+        self.board = board;
+        self
+    }
+
     /// Works until `shutdown`. What an earlier process left (containers, folders) is removed
     /// first; the pool hands its tasks out again.
     ///
@@ -72,16 +83,19 @@ impl Service {
     /// again for ever.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let journals = self.clean_up().await?;
-        let (jobs, mut frames) = Jobs::new(self.context.clone(), shutdown.clone());
+        let config = &self.context.config;
+        let seat = self.board.seat(&config.pool_url, config.workerpool);
+        let (jobs, mut frames) = Jobs::new(self.context.clone(), seat.clone(), shutdown.clone());
         for journal in journals {
             jobs.resume(journal);
         }
-        let url = socket_url(&self.context.config.pool_url)?;
+        let url = socket_url(&config.pool_url)?;
         let mut pause = REDIAL_MIN_MS;
         let ended = loop {
             let session = Session {
                 context: &self.context,
                 jobs: &jobs,
+                seat: &seat,
                 pause: &mut pause,
             };
             let ended = tokio::select! {
@@ -154,6 +168,7 @@ fn broken(reason: impl ToString) -> Error {
 struct Session<'a> {
     context: &'a Context,
     jobs: &'a Arc<Jobs>,
+    seat: &'a Seat,
     pause: &'a mut u64,
 }
 
@@ -165,10 +180,12 @@ impl Session<'_> {
         let dial = tokio_tungstenite::connect_async_with_config(url, Some(limits), true);
         let (mut socket, _) = dial.await.map_err(broken)?;
         let login = Duration::from_millis(LOGIN_TIMEOUT_MS);
-        tokio::time::timeout(login, self.login(&mut socket))
+        let slots = self.seat.slots();
+        tokio::time::timeout(login, self.login(&mut socket, slots))
             .await
             .map_err(broken)??;
         *self.pause = REDIAL_MIN_MS;
+        let _online = self.seat.online();
         let (mut sink, mut stream) = socket.split();
         // Reports queued before are in the outbox too: sending them from there keeps the order.
         while frames.try_recv().is_ok() {}
@@ -187,11 +204,13 @@ impl Session<'_> {
                     Received::Frame(_) => {}
                     Received::Ping => sink.flush().await.map_err(broken)?,
                 },
+                // Logging in again tells the pool that there are no slots any more.
+                () = self.seat.drained(slots) => return Ok(()),
             }
         }
     }
 
-    async fn login(&self, socket: &mut Socket) -> Result<(), Error> {
+    async fn login(&self, socket: &mut Socket, slots: u32) -> Result<(), Error> {
         let config = &self.context.config;
         let ToWorker::Challenge {
             challenge,
@@ -223,7 +242,7 @@ impl Session<'_> {
             address: self.context.actor.address(),
             signature: Bytes::copy_from_slice(&signature.as_bytes()),
             name: config.name.clone(),
-            slots: config.slots,
+            slots,
             engine: self.context.engine.name().to_owned(),
             profile: config.profile(),
             busy: self.jobs.busy(),

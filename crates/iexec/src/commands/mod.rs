@@ -15,16 +15,22 @@ pub(crate) mod ens;
 pub(crate) mod info;
 pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod market;
 pub(crate) mod not_offered;
 pub(crate) mod order;
 pub(crate) mod orderbook;
+pub(crate) mod pool;
 pub(crate) mod reference;
 pub(crate) mod requester;
 pub(crate) mod result;
+pub(crate) mod role;
+pub(crate) mod sms;
 pub(crate) mod storage;
+pub(crate) mod store;
 pub(crate) mod task;
 pub(crate) mod up;
 pub(crate) mod wallet;
+pub(crate) mod worker;
 pub(crate) mod workerpool;
 
 use crate::{
@@ -52,6 +58,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Report, F
         Command::Storage(command) => storage::run(&command, context).await,
         Command::Chain(command) => chain::run(&command, context).await,
         Command::Info(args) => info::run(&args, context).await,
+        Command::Worker(args) => worker::run(&args, context).await,
+        Command::Pool(args) => pool::run(&args, context).await,
+        Command::Store(args) => store::run(&args, context).await,
+        Command::Market(args) => market::run(&args, context).await,
+        Command::Sms(args) => sms::run(&args, context).await,
         Command::Up(args) => up::run(&args, context).await,
         Command::Down(args) => down::run(&args, context),
         Command::Demo(args) => demo::run(&args, context).await,

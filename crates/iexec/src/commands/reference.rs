@@ -55,8 +55,9 @@ fn section(command: &Command, path: &str, text: &mut String) {
     let path = format!("{path} {}", command.get_name());
     let path = path.trim_start();
     let children: Vec<_> = visible(command).collect();
-    if !path.contains(' ') || !children.is_empty() {
-        children.iter().for_each(|child| section(child, path, text));
+    children.iter().for_each(|child| section(child, path, text));
+    let is_group = !children.is_empty() && command.is_arg_required_else_help_set();
+    if !path.contains(' ') || is_group {
         return;
     }
     let about = command.get_about().map(ToString::to_string);

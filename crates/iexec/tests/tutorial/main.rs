@@ -14,6 +14,7 @@ mod official;
 mod orders;
 mod person;
 mod rest;
+mod roles;
 mod story;
 
 use std::{future::Future, time::Duration};
@@ -86,6 +87,17 @@ async fn killed_while_somebody_watches() {
 #[tokio::test]
 async fn money_secrets_and_the_rest() {
     play("money_secrets_and_the_rest", Choice::Builtin, rest::tell).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_alone() {
+    play("each_role_alone", Choice::Builtin, roles::each_alone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pools_share_a_worker() {
+    let test = "pools_share_a_worker";
+    play(test, Choice::Builtin, roles::pools_share_a_worker).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! What survives a restart: deals, tasks, logs and how far the chain was read. All of it but the
 //! logs is a cache of the chain; the file may be deleted.
 
+mod check;
+
 use std::{collections::HashMap, sync::Arc};
 
 use protocol::{

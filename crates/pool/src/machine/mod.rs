@@ -244,6 +244,11 @@ impl Machine {
         self.tasks.values()
     }
 
+    /// How many tasks wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Workers with a connection.
     pub fn workers_online(&self) -> impl Iterator<Item = (Address, &Worker)> {
         let online = self.workers.iter().filter(|(_, w)| w.is_online);

@@ -26,13 +26,20 @@ impl Market {
     async fn serve(self: Arc<Self>) -> String {
         let router = Router::new()
             .route("/challenge", get(challenge))
-            .route("/workerpoolorders", get(list).post(publish))
+            .route("/workerpoolorders", get(list).post(publish).put(withdraw))
             .with_state(self);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, router).into_future());
         url
     }
+}
+
+async fn withdraw(State(market): State<Arc<Market>>, Json(body): Json<Value>) -> Json<Value> {
+    assert_eq!(body["target"], "unpublish_all");
+    market.use_up();
+    market.count.send_replace(0);
+    Json(json!({ "ok": true, "unpublished": [] }))
 }
 
 async fn challenge() -> Json<Value> {
@@ -134,6 +141,29 @@ async fn offers_are_published_once_and_again_when_used_up() {
     demand.add(1);
     count.wait_for(|count| *count == 4).await.unwrap();
     running.abort();
+}
+
+#[tokio::test]
+async fn a_pool_that_drains_takes_its_offers_back() {
+    let market = Arc::new(Market {
+        orders: Mutex::default(),
+        count: watch::channel(0).0,
+    });
+    let mut count = market.count.subscribe();
+    let config = Config {
+        market_url: Some(market.clone().serve().await),
+        offers: vec![offer(Tag::NONE)],
+        ..crate::testing::config("")
+    };
+    let domain = protocol::order::domain(CHAIN_ID, Address::repeat_byte(9));
+    let publisher = publisher(&config, Wallet::random(), domain, CHAIN_ID).unwrap();
+    let drain = CancellationToken::new();
+    let running = tokio::spawn(publisher.until(drain.clone(), Arc::default()));
+    count.wait_for(|count| *count == 1).await.unwrap();
+    drain.cancel();
+    count.wait_for(|count| *count == 0).await.unwrap();
+    running.await.unwrap();
+    assert!(market.orders.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
