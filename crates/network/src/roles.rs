@@ -96,6 +96,7 @@ impl Plan<'_> {
             market_url: Some(self.origin.to_owned()),
             offers,
             whitelist: Vec::new(),
+            logs_kept_s: pool::machine::LOGS_KEPT_S,
             start_block: 0,
         }
     }

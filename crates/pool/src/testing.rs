@@ -262,6 +262,7 @@ pub(crate) fn config(database_url: &str) -> Config {
         market_url: None,
         offers: Vec::new(),
         whitelist: Vec::new(),
+        logs_kept_s: crate::machine::LOGS_KEPT_S,
         start_block: 0,
     }
 }

@@ -13,10 +13,13 @@ pub mod inputs;
 mod jobs;
 mod outbox;
 mod output;
+pub mod printed;
+mod progress;
 mod replicate;
 pub mod sandbox;
 mod session;
 mod sms;
+mod spool;
 mod upload;
 
 pub use archive::{names, pack};

@@ -16,7 +16,13 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Error, jobs::Jobs, replicate::Context, upload};
+use crate::{
+    Config, Error,
+    jobs::Jobs,
+    replicate::Context,
+    spool::{Reader, Spool},
+    upload,
+};
 
 /// First pause before dialling again; short, because the usual reason is a restart of the pool.
 const REDIAL_MIN_MS: u64 = 100;
@@ -53,6 +59,7 @@ impl Service {
                 actor,
                 engine,
                 http,
+                spool: Spool::default(),
                 sms_turn: tokio::sync::Mutex::default(),
             }),
         })
@@ -151,7 +158,7 @@ impl Session<'_> {
         let dial = tokio_tungstenite::connect_async_with_config(url, Some(limits), true);
         let (mut socket, _) = dial.await.map_err(broken)?;
         let login = Duration::from_millis(LOGIN_TIMEOUT_MS);
-        tokio::time::timeout(login, self.login(&mut socket))
+        let mut reader = tokio::time::timeout(login, self.login(&mut socket))
             .await
             .map_err(broken)??;
         *self.pause = REDIAL_MIN_MS;
@@ -164,6 +171,9 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 Some(frame) = frames.recv() => sink.send(text(&frame)).await.map_err(broken)?,
+                frame = self.context.spool.next(&mut reader) => {
+                    sink.send(text(&frame)).await.map_err(broken)?;
+                }
                 received = receive(&mut stream) => match received? {
                     Received::Frame(ToWorker::Order { id, order }) => {
                         self.jobs.follow(order);
@@ -177,7 +187,7 @@ impl Session<'_> {
         }
     }
 
-    async fn login(&self, socket: &mut Socket) -> Result<(), Error> {
+    async fn login(&self, socket: &mut Socket) -> Result<Reader, Error> {
         let config = &self.context.config;
         let ToWorker::Challenge {
             challenge,
@@ -215,11 +225,17 @@ impl Session<'_> {
         };
         socket.send(text(&login)).await.map_err(broken)?;
         match next(socket).await? {
-            ToWorker::Welcome { result_proxy, sms } => self.jobs.set_services(result_proxy, sms),
-            ToWorker::Refused { reason } => return Err(Error::Refused(reason)),
-            _ => return Err(broken("the pool did not answer the login")),
+            ToWorker::Welcome {
+                result_proxy,
+                sms,
+                heard,
+            } => {
+                self.jobs.set_services(result_proxy, sms);
+                Ok(Reader::new(heard))
+            }
+            ToWorker::Refused { reason } => Err(Error::Refused(reason)),
+            _ => Err(broken("the pool did not answer the login")),
         }
-        Ok(())
     }
 }
 
