@@ -7,12 +7,12 @@ use std::sync::{
 
 use anyhow::{Context as _, Result};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
+    io::{AsyncReadExt as _, copy},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
-/// A proxy that ends each connection after so many bytes of the answer.
+/// A proxy that ends each connection after a while.
 #[derive(Debug)]
 pub struct Cutter {
     /// Its origin.
@@ -22,7 +22,8 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// Stands before `origin`, `http://host:port`.
+    /// Stands before `origin`, `http://host:port`, and cuts after so many bytes of what either
+    /// side says.
     pub async fn before(origin: &str, bytes: u64) -> Result<Self> {
         let target = origin.strip_prefix("http://").context("no http origin")?;
         let target = target.trim_end_matches('/').to_owned();
@@ -54,18 +55,14 @@ async fn pass(mut client: TcpStream, target: String, bytes: u64, cuts: Arc<Atomi
     let Ok(mut server) = TcpStream::connect(target).await else {
         return;
     };
-    let (mut from_server, mut to_server) = server.split();
-    let (mut from_client, mut to_client) = client.split();
-    let answer = async {
-        let mut limited = (&mut from_server).take(bytes);
-        let passed = copy(&mut limited, &mut to_client).await;
-        if passed.is_ok_and(|passed| passed == bytes) {
-            cuts.fetch_add(1, Relaxed);
-        }
-        let _ = to_client.shutdown().await;
+    let (from_server, mut to_server) = server.split();
+    let (from_client, mut to_client) = client.split();
+    let (mut answer, mut question) = (from_server.take(bytes), from_client.take(bytes));
+    let passed = tokio::select! {
+        passed = copy(&mut answer, &mut to_client) => passed,
+        passed = copy(&mut question, &mut to_server) => passed,
     };
-    tokio::select! {
-        () = answer => {}
-        _ = copy(&mut from_client, &mut to_server) => {}
+    if passed.is_ok_and(|passed| passed == bytes) {
+        cuts.fetch_add(1, Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! What the requester sees while an app runs, and the same reason for a failure wherever it looks.
 
 use anyhow::{Context as _, Result, ensure};
+use chain::Actor;
 use futures_util::StreamExt as _;
 use iexec_tests::{
     app::Image,
@@ -9,6 +10,7 @@ use iexec_tests::{
     cutter::Cutter,
     task,
 };
+use network::{Role, local_wallet};
 use protocol::{B256, TaskId};
 use sdk::{
     Client,
@@ -17,11 +19,28 @@ use sdk::{
     watch::{Failure, Outcome, Update, follow},
 };
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 /// Bytes of the stream before it is cut: more than the history of a task, less than its output.
 const CUT_BYTES: u64 = 12_000;
 /// The category whose tasks end after a few seconds.
 const QUICK: u64 = 5;
+
+/// Prints lines with characters of several bytes, for about two seconds.
+const LINES_SCRIPT: &str = r#"
+i=0
+while [ $i -lt 200 ]; do
+    i=$((i+1))
+    echo "línea $i →"
+    [ $((i % 10)) = 0 ] && sleep 0.1
+done
+echo 1 > $IEXEC_OUT/x
+declare_result /iexec_out/x
+"#;
+
+fn lines() -> String {
+    (1..=200).map(|i| format!("línea {i} →\n")).collect()
+}
 
 /// The requester's program, which reaches the pool at `pool`.
 async fn client(world: &World, pool: &str) -> Result<Client> {
@@ -77,25 +96,46 @@ async fn start(world: &World, bench: &Bench, script: &str, ask: &Ask) -> Result<
 
 /// The output of an app comes whole and once through a connection that breaks again and again.
 pub(crate) async fn output_through_a_connection_that_breaks(bench: Bench) -> Result<()> {
-    const LINES: u32 = 200;
-    let script = format!(
-        "i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo \"línea $i →\"; \
-         [ $((i % 10)) = 0 ] && sleep 0.1; done; \
-         echo 1 > $IEXEC_OUT/x; declare_result /iexec_out/x"
-    );
     let world = bench.network(1).await?;
-    let deal = start(&world, &bench, &script, &Ask::default()).await?;
+    let deal = start(&world, &bench, LINES_SCRIPT, &Ask::default()).await?;
     let cutter = Cutter::before(&world.cast.origin, CUT_BYTES).await?;
     let (outcome, shown) = watch(&world, &cutter.url, &deal).await?;
     assert_eq!(outcome, Outcome::Completed);
-    let expected: String = (1..=LINES).map(|i| format!("línea {i} →\n")).collect();
-    assert_eq!(shown.output, expected);
+    assert_eq!(shown.output, lines());
     assert_eq!(shown.missing, 0);
     ensure!(cutter.cuts() > 0, "nothing was cut");
     // The stored output has the same place in the stream.
     let (_, again) = watch(&world, &world.cast.origin, &deal).await?;
-    assert_eq!(again.output, expected);
+    assert_eq!(again.output, lines());
     world.stop().await
+}
+
+/// Nor does a connection between worker and pool that breaks cost a line.
+pub(crate) async fn output_of_a_worker_whose_connection_breaks(bench: Bench) -> Result<()> {
+    let world = bench.network(0).await?;
+    let cutter = Cutter::before(&world.cast.origin, CUT_BYTES).await?;
+    let shutdown = CancellationToken::new();
+    let worker = worker(&bench, &world, &cutter.url)?;
+    let working = tokio::spawn(worker.run(shutdown.clone()));
+    let deal = start(&world, &bench, LINES_SCRIPT, &Ask::default()).await?;
+    let (outcome, shown) = watch(&world, &world.cast.origin, &deal).await?;
+    assert_eq!(outcome, Outcome::Completed);
+    assert_eq!(shown.output, lines());
+    assert_eq!(shown.missing, 0);
+    ensure!(cutter.cuts() > 0, "nothing was cut");
+    shutdown.cancel();
+    working.await??;
+    world.stop().await
+}
+
+/// The first worker of the local network, with its own way to the pool.
+fn worker(bench: &Bench, world: &World, pool: &str) -> Result<worker::Service> {
+    let (info, folder) = (world.network.info(), bench.data_dir().join("worker-0"));
+    let mut config = worker::Config::new(pool.to_owned(), info.workerpool, "cut".into(), folder);
+    config.allow_local_images = true;
+    let actor = Actor::new(world.cast.hub.clone(), local_wallet(Role::Worker, 0));
+    let engine = world.network.engine().clone();
+    Ok(worker::Service::new(config, actor, engine)?)
 }
 
 /// An app says how far it is, and its result is the same as if it had not.

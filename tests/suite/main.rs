@@ -52,6 +52,7 @@ both! {
     failure::only_the_pinned_image_runs,
     failure::nobody_to_run_it,
     live::output_through_a_connection_that_breaks,
+    live::output_of_a_worker_whose_connection_breaks,
     live::progress_is_told_and_leaves_no_trace,
     live::output_of_a_running_task,
     live::crash_has_one_reason,
