@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn events_come_out_however_the_bytes_are_cut() {
-        let text =
-            b": hello\n\nevent: status\nid: 7\ndata: {\"a\":\r\ndata: 1}\r\n\r\ndata:x\n\nevent: end\n";
+        let text = b": hello\n\nevent: status\nid: 7\ndata: {\"a\":\r\ndata: 1}\r\n\r\n\
+              data:x\n\nevent: end\n";
         for size in [1, 3, 1000] {
             let mut parser = Parser::default();
             let events: Vec<_> = text

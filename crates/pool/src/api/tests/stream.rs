@@ -67,6 +67,54 @@ async fn failed(worker: &mut Worker, task: TaskId, logs: Option<Logs>) {
 }
 
 #[tokio::test]
+async fn the_stream_tells_the_story_and_the_output_to_the_requester() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let requester = Wallet::random();
+    let task = run_until_computing(&pool, &mut worker, requester.address()).await;
+    let token = pool.token(&requester).await;
+    let work = async {
+        worker.write(task, 0, "one\n").await;
+        worker.write(task, 4, "two\n").await;
+        let report = Report {
+            cause: Some(Cause::AppComputeFailed),
+            message: Some("exit code 3".into()),
+            ..Report::new(task, ComputeFailed)
+        };
+        worker.report(report).await;
+    };
+    let public = pool.stream(task, None);
+    let own = pool.stream(task, Some(&token));
+    let (public, own, ()) = tokio::join!(public, own, work);
+    for story in [&public, &own] {
+        assert_eq!(
+            story
+                .matches("\"replicateStatus\":\"COMPUTE_FAILED\"")
+                .count(),
+            1,
+            "{story}"
+        );
+        assert!(story.contains("exit code 3"), "{story}");
+        assert!(story.contains("event: end"), "{story}");
+        assert!(story.contains("\"code\":\"APP_COMPUTE_FAILED\""), "{story}");
+    }
+    assert!(!public.contains("event: log"), "{public}");
+    assert_eq!(
+        (own.matches("one\\n").count(), own.matches("two\\n").count()),
+        (1, 1),
+        "{own}"
+    );
+    assert!(matches!(worker.order().await, Order::Abort { .. }));
+    let path = format!("/tasks/{task}/logs");
+    let (_, logs) = pool.get_with(&path, Some(&token)).await;
+    assert_eq!(
+        logs["computeLogsList"][0]["stdout"], "one\ntwo\n",
+        "kept without a report"
+    );
+    assert!(pool.stream(task, Some(&token)).await.contains("one\\ntwo"));
+}
+
+#[tokio::test]
 async fn a_stream_goes_on_where_it_was_cut() {
     let pool = Pool::start(&Script::new(), memory()).await;
     let mut worker = Worker::log_in(&pool).await;
@@ -251,4 +299,29 @@ async fn output_is_kept_for_the_configured_time_after_the_final_deadline() {
         purge_once(database, &later).await;
         assert_eq!(pool.get_with(&path, Some(&token)).await.0, status);
     }
+}
+
+#[tokio::test]
+async fn a_requester_has_its_share_of_streams() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    let requester = Wallet::random();
+    let task = run_until_computing(&pool, &mut worker, requester.address()).await;
+    let token = pool.token(&requester).await;
+    let mut open = Vec::new();
+    let path = format!("/tasks/{task}/stream?authorization={token}");
+    let status = loop {
+        let request = Request::get(&path).body(Body::empty()).unwrap();
+        let response = pool.router.clone().oneshot(request).await.unwrap();
+        match response.status() {
+            StatusCode::OK => open.push(response),
+            refused => break refused,
+        }
+    };
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(open.len() > 1);
+    let public = format!("/tasks/{task}/stream");
+    let request = Request::get(&public).body(Body::empty()).unwrap();
+    let response = pool.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "others are let in");
 }
