@@ -4,6 +4,7 @@ pub mod app;
 pub mod archive;
 pub mod bench;
 pub mod cast;
+pub mod cutter;
 pub mod files;
 pub mod liar;
 pub mod poco;

@@ -53,7 +53,12 @@ const ROUTES: &[Route] = &[
     Route("GET", "/tasks/{}/replicates/{}", &[], false),
     Route("GET", "/tasks/{}/replicates/{}/logs", &[], false),
     Route("GET", "/tasks/{}/logs", &[], false),
-    Route("GET", "/tasks/{}/stream", &["authorization"], false),
+    Route(
+        "GET",
+        "/tasks/{}/stream",
+        &["authorization", "after"],
+        false,
+    ),
     Route("GET", "/workers", &["any"], true),
     Route("GET", "/workers/connect", &[], false),
     Route("GET", "/{}/workerpools/{}", &[], false),

@@ -7,6 +7,7 @@ mod crash;
 mod examples;
 mod failure;
 mod happy;
+mod live;
 mod official;
 mod restart;
 mod tee;
@@ -51,6 +52,15 @@ both! {
     failure::input_file_404,
     failure::only_the_pinned_image_runs,
     failure::nobody_to_run_it,
+    live::output_through_a_connection_that_breaks,
+    live::output_of_a_worker_whose_connection_breaks,
+    live::progress_is_told_and_leaves_no_trace,
+    live::output_of_a_running_task,
+    live::crash_has_one_reason,
+    live::timeout_has_one_reason,
+    live::too_much_memory_has_one_reason,
+    live::missing_result_has_one_reason,
+    live::missing_image_has_one_reason,
     official::one_paid_task,
     official::a_block_every_second,
     official::deal_made_while_the_pool_is_away,

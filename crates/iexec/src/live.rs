@@ -14,6 +14,8 @@ use crate::outcome::to_stderr;
 
 /// How often the elapsed time on the live line is redrawn.
 const REDRAW_PERIOD_MS: u64 = 100;
+/// Between two lines about one stage where lines cannot be drawn over.
+const LINE_PERCENT: u8 = 10;
 /// Bytes of one line of output: a longer one is cut into several.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
@@ -60,6 +62,10 @@ impl Live {
         match update {
             Update::Stage(stage) => self.enter(stage),
             Update::Output { stream, text } => self.output(stream, &text),
+            Update::Missing { stream, bytes } => {
+                self.flush();
+                self.print(&missing(stream, bytes));
+            }
             Update::ReplicateFailed { worker, failure } => {
                 self.flush();
                 let worker = worker.map(|worker| format!("worker {worker} failed: "));
@@ -79,16 +85,23 @@ impl Live {
 
     fn enter(&mut self, stage: Stage) {
         if stage.is_same_step(self.stage) {
-            self.stage = stage;
-            if let Sink::Terminal(bar) = &self.sink {
-                bar.set_message(stage.to_string());
-            }
+            self.proceed(stage);
             return;
         }
         self.close();
         self.stage = stage;
         self.since = Instant::now();
         self.announce();
+    }
+
+    /// The same stage, further on: on a terminal at once, elsewhere a line now and then.
+    fn proceed(&mut self, stage: Stage) {
+        let before = std::mem::replace(&mut self.stage, stage);
+        match &self.sink {
+            Sink::Terminal(bar) => bar.set_message(stage.to_string()),
+            Sink::Lines if is_worth_a_line(before, stage) => self.announce(),
+            Sink::Lines | Sink::Silent => {}
+        }
     }
 
     fn announce(&self) {
@@ -146,6 +159,23 @@ impl Live {
     }
 }
 
+/// An app that tells how far it is gets about ten lines.
+fn is_worth_a_line(before: Stage, now: Stage) -> bool {
+    let tens = |stage| match stage {
+        Stage::Running(percent) => percent.unwrap_or_default() / LINE_PERCENT,
+        _ => 0,
+    };
+    tens(now) > tens(before)
+}
+
+fn missing(stream: Stream, bytes: u64) -> String {
+    let name = match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    };
+    format!("  │ … {bytes} bytes of {name} are not kept …")
+}
+
 /// Sets the app's words apart from ours; its control characters must not steer the terminal.
 fn quoted(line: &str) -> String {
     let safe = line.chars().filter(|c| !c.is_control() || *c == '\t');
@@ -168,6 +198,18 @@ mod tests {
     #[test]
     fn an_app_cannot_steer_the_terminal() {
         assert_eq!(quoted("a\x1b[2Jb\tc\r"), "  │ a[2Jb\tc");
+    }
+
+    #[test]
+    fn a_log_file_gets_ten_lines_of_progress() {
+        let lines =
+            |from: Option<u8>, to| is_worth_a_line(Stage::Running(from), Stage::Running(Some(to)));
+        assert!(!lines(None, 9) && lines(None, 10) && !lines(Some(10), 19) && lines(Some(19), 20));
+        let pulling = |percent| Stage::Pulling(Some(percent));
+        assert!(
+            !is_worth_a_line(pulling(1), pulling(99)),
+            "images are faster"
+        );
     }
 
     #[test]

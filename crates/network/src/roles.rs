@@ -104,6 +104,7 @@ impl Plan<'_> {
             whitelist: Vec::new(),
             finalizes_at_once: self.finalizes_at_once,
             claims_for_requesters: false,
+            logs_kept_s: pool::machine::LOGS_KEPT_S,
             start_block: 0,
         }
     }

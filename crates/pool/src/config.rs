@@ -3,6 +3,8 @@
 use protocol::{Address, Tag, U256};
 use serde::{Deserialize, Serialize};
 
+use crate::machine::LOGS_KEPT_S;
+
 /// A standing offer: one workerpool order of this kind is kept open on the market.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +35,10 @@ const fn yes() -> bool {
 
 const fn volume() -> u64 {
     1_000_000
+}
+
+const fn logs_kept_s() -> u64 {
+    LOGS_KEPT_S
 }
 
 impl Offer {
@@ -73,6 +79,9 @@ pub struct Config {
     /// back without asking, and the pool pays the gas.
     #[serde(default)]
     pub claims_for_requesters: bool,
+    /// How long the output of apps is kept after the final deadline of their task, seconds.
+    #[serde(default = "logs_kept_s")]
+    pub logs_kept_s: u64,
     /// First block read when the database is empty.
     #[serde(default)]
     pub start_block: u64,

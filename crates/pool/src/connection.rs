@@ -80,9 +80,11 @@ impl Connection {
         let worker = hello.address;
         info!(%worker, name = hello.name, slots = hello.slots, "worker online");
         let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let busy: Vec<_> = hello.busy.iter().map(|busy| busy.task).collect();
         let welcome = ToWorker::Welcome {
             result_proxy: self.api.result_proxy.clone(),
             sms: self.api.sms.clone(),
+            heard: self.api.live.heard(worker, &busy),
         };
         sender.try_send(welcome).ok()?;
         let number = NEXT_LINK.fetch_add(1, Ordering::Relaxed);
@@ -220,15 +222,26 @@ fn input(worker: Address, frame: ToPool) -> Option<Input> {
             seq,
             report,
         }),
-        ToPool::Progress { task, percent } => Input::Progress {
+        ToPool::Progress {
+            task,
+            phase,
+            percent,
+        } => Input::Progress {
             worker,
             task,
+            phase,
             percent,
         },
-        ToPool::Log { task, stream, text } => Input::Log {
+        ToPool::Log {
+            task,
+            run,
+            stream,
+            offset,
+            text,
+        } => Input::Log {
             worker,
             task,
-            stream,
+            place: (run, stream, offset),
             text,
         },
     })

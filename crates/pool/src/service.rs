@@ -113,6 +113,12 @@ impl Service {
         }
     }
 
+    /// What tests look behind the API with.
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (Database, Clock) {
+        (self.database.clone(), self.clock.clone())
+    }
+
     /// The pool's API, the workers' WebSocket included. It answers from the moment the service
     /// is open; workers get orders once it runs.
     pub fn router(&self) -> Router {
@@ -200,6 +206,7 @@ impl Service {
             saved_cursor: 0,
             next_block: 0,
             deals: 0,
+            logs_kept_s: self.config.logs_kept_s,
             initialize_slots: Shell::initialize_slots(),
             sms: self.sms,
             challenge_slots: Shell::challenge_slots(),
@@ -231,9 +238,13 @@ async fn follow_time(ledger: Arc<dyn Ledger>, inbox: mpsc::Sender<Input>) {
 
 async fn purge(database: Database, clock: Clock) {
     loop {
-        if let Err(error) = database.purge_logs(clock.now() / 1000).await {
-            warn!(%error, "old logs cannot be deleted");
-        }
+        purge_once(&database, &clock).await;
         tokio::time::sleep(Duration::from_secs(PURGE_PERIOD_S)).await;
+    }
+}
+
+pub(crate) async fn purge_once(database: &Database, clock: &Clock) {
+    if let Err(error) = database.purge_logs(clock.now() / 1000).await {
+        warn!(%error, "old logs cannot be deleted");
     }
 }

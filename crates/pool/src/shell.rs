@@ -11,7 +11,7 @@ use std::{
 use protocol::{
     Address, DealId, TaskId,
     deal::TaskStatus,
-    message::{Order, Stream, ToWorker},
+    message::{Order, Phase, Stream, ToWorker},
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ use crate::{
     database::{Database, SavedLogs, Writes},
     ledger::Ledger,
     live::Live,
-    machine::{Command, Effect, Event, Hello, LOGS_KEPT_S, Machine, Notice, OnChain},
+    machine::{Command, Effect, Event, Hello, Machine, Notice, OnChain, Task},
     sms::Sms,
 };
 
@@ -74,17 +74,19 @@ pub(crate) enum Input {
     Online { hello: Hello, link: Link },
     /// A connection ended.
     Offline { worker: Address, number: u64 },
-    /// The image of a task is coming down.
+    /// Something long comes along.
     Progress {
         worker: Address,
         task: TaskId,
+        phase: Phase,
         percent: u8,
     },
     /// The app of a task wrote something.
     Log {
         worker: Address,
         task: TaskId,
-        stream: Stream,
+        /// Its run, which stream, and at which offset.
+        place: (u64, Stream, u64),
         text: String,
     },
     /// How are things?
@@ -109,6 +111,8 @@ pub(crate) struct Shell {
     pub(crate) next_block: u64,
     /// Deals since the start.
     pub(crate) deals: u64,
+    /// Seconds after the final deadline.
+    pub(crate) logs_kept_s: u64,
     pub(crate) initialize_slots: Arc<Semaphore>,
     pub(crate) sms: Option<Arc<dyn Sms>>,
     pub(crate) challenge_slots: Arc<Semaphore>,
@@ -185,7 +189,10 @@ impl Shell {
                 self.clock.chain_says(seconds);
                 self.step(Event::Tick, round);
             }
-            Input::Event(event) => self.step(event, round),
+            Input::Event(event) => {
+                self.hear_out(&event);
+                self.step(event, round);
+            }
             Input::Online { hello, link } => {
                 self.links.insert(hello.address, link);
                 self.step(Event::WorkerOnline(hello), round);
@@ -199,17 +206,18 @@ impl Shell {
             Input::Progress {
                 worker,
                 task,
+                phase,
                 percent,
             } if self.machine.is_active(task, worker) => {
-                self.live.progress(task, worker, percent);
+                self.live.progress(task, worker, phase, percent);
             }
             Input::Log {
                 worker,
                 task,
-                stream,
+                place,
                 text,
             } if self.machine.is_active(task, worker) => {
-                self.live.log(task, worker, stream, text);
+                self.live.log(task, worker, place, &text);
             }
             Input::Progress { .. } | Input::Log { .. } => {}
             Input::Census(answer) => {
@@ -219,6 +227,16 @@ impl Shell {
                 // The asker may have left.
                 let _ = answer.send(self.list_workers());
             }
+        }
+    }
+
+    /// Those who watch get the end of the output before the step that it comes with.
+    fn hear_out(&self, event: &Event) {
+        if let Event::Reported { worker, report, .. } = event
+            && let Some(logs) = &report.logs
+            && self.machine.is_active(report.task, *worker)
+        {
+            self.live.complete(report.task, *worker, logs);
         }
     }
 
@@ -258,12 +276,17 @@ impl Shell {
                     worker,
                     logs,
                     purge_at,
-                } => writes.logs.push(SavedLogs {
-                    task,
-                    worker,
-                    logs,
-                    purge_at,
-                }),
+                } => {
+                    // The machine knows the usual time only.
+                    let known = self.machine.task(task);
+                    let purge_at = known.map_or(purge_at, |task| self.purge_at(task));
+                    writes.logs.push(SavedLogs {
+                        task,
+                        worker,
+                        logs,
+                        purge_at,
+                    });
+                }
                 other => {
                     writes.logs.extend(self.unreported_logs(&other));
                     rest.push(other);
@@ -274,6 +297,11 @@ impl Shell {
         let tasks = changed.into_iter().filter_map(|id| self.machine.task(id));
         writes.tasks = tasks.cloned().collect();
         writes
+    }
+
+    fn purge_at(&self, task: &Task) -> u64 {
+        let deadline = task.terms.final_deadline;
+        deadline.saturating_add(self.logs_kept_s)
     }
 
     /// What a run wrote whose worker never got to report it: kept when the task ends.
@@ -293,7 +321,7 @@ impl Shell {
             task: *id,
             worker,
             logs,
-            purge_at: task.terms.final_deadline.saturating_add(LOGS_KEPT_S),
+            purge_at: self.purge_at(task),
         };
         tails.filter(|(w, _)| !is_reported(w)).map(saved).collect()
     }

@@ -297,6 +297,7 @@ pub(crate) fn config(database_url: &str) -> Config {
         whitelist: Vec::new(),
         finalizes_at_once: true,
         claims_for_requesters: false,
+        logs_kept_s: crate::machine::LOGS_KEPT_S,
         start_block: 0,
     }
 }

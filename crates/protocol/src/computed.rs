@@ -25,6 +25,9 @@ pub const FILE_NAME: &str = "computed.json";
 pub const STDOUT: &str = "stdout.txt";
 /// Where the app's standard error stands in the archive.
 pub const STDERR: &str = "stderr.txt";
+/// Where an app may write how far it is while it runs: `0.37` or `37%`. It is gone before the
+/// result is made, so it never changes a digest.
+pub const PROGRESS: &str = ".progress";
 /// Characters a name in `IEXEC_OUT` may have (spec/pool-worker.md §2.12).
 pub const NAME_CHARS_MAX: usize = 31;
 

@@ -26,6 +26,7 @@ pub mod link;
 pub mod message;
 pub mod multiaddr;
 pub mod order;
+pub mod output;
 pub mod params;
 pub mod rlc;
 pub mod sms;

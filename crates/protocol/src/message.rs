@@ -5,17 +5,19 @@
 //! - every [`Order`] carries a number; the pool resends it after a reconnection until it is
 //!   acknowledged, and the worker treats an order it already follows as a question for the status;
 //! - every [`Report`] carries a number; the worker resends it until it is acknowledged;
-//! - [`ToPool::Log`] and progress are best effort: the full output comes with the last report.
+//! - progress is best effort. [`ToPool::Log`] says where in the output its piece belongs: after a
+//!   reconnection the worker goes on where the pool is ([`Heard`]), and the end of the output comes
+//!   with the last report again.
 
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, DealId, TaskId, status::ReplicateStatus};
+use crate::{Cause, DealId, TaskId, output::Mark, status::ReplicateStatus};
 
 /// Path of the worker's WebSocket on the pool's API.
 pub const CONNECT_PATH: &str = "/workers/connect";
 /// Version of this vocabulary: a pool refuses a worker that speaks another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of one frame: logs are the largest, 2 × [`LOG_CHARS_MAX`] plus JSON escapes.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Characters kept of each output stream, its end (spec/pool-worker.md §1.8).
@@ -114,6 +116,9 @@ pub struct Logs {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// Where both begin: what was before is not kept.
+    #[serde(default)]
+    pub from: Mark,
 }
 
 /// One step of a replicate.
@@ -170,6 +175,32 @@ pub enum Stream {
     Stderr,
 }
 
+impl Stream {
+    /// In the order in which they are told.
+    pub const BOTH: [Self; 2] = [Self::Stdout, Self::Stderr];
+}
+
+/// What a [`ToPool::Progress`] is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The image is coming down.
+    #[default]
+    Image,
+    /// The app says how far it is (see [`crate::computed::PROGRESS`]).
+    App,
+}
+
+/// How far the pool knows the output of a task that the worker is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heard {
+    /// The task.
+    pub task: TaskId,
+    /// Up to where.
+    pub mark: Mark,
+}
+
 /// From the pool to a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
@@ -192,6 +223,9 @@ pub enum ToWorker {
         /// The secret manager's origin; none: the pool serves no confidential tasks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sms: Option<String>,
+        /// Where to go on with the output of running apps; others begin at the beginning.
+        #[serde(default)]
+        heard: Vec<Heard>,
     },
     /// The login is not good; the pool hangs up.
     Refused {
@@ -276,19 +310,26 @@ pub enum ToPool {
         /// Which.
         report: Report,
     },
-    /// The image is coming down. Best effort.
+    /// Something long comes along. Best effort.
     Progress {
         /// The task.
         task: TaskId,
+        /// What.
+        #[serde(default)]
+        phase: Phase,
         /// 0 to 100.
         percent: u8,
     },
-    /// The app wrote something. Best effort.
+    /// The app wrote something.
     Log {
         /// The task.
         task: TaskId,
+        /// Which run of it on this worker.
+        run: u64,
         /// Where to.
         stream: Stream,
+        /// How many bytes of that stream come before it.
+        offset: u64,
         /// What; not necessarily whole lines.
         text: String,
     },

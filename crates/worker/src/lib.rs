@@ -18,10 +18,13 @@ mod jobs;
 mod journal;
 mod outbox;
 mod output;
+pub mod printed;
+mod progress;
 mod replicate;
 pub mod sandbox;
 mod session;
 mod sms;
+mod spool;
 pub mod status;
 mod upload;
 

@@ -17,7 +17,7 @@ use protocol::{
     deal::Deal,
     digest,
     environment::Inputs,
-    message::{Authorization, Flow, Logs, Report, Stream, ToPool},
+    message::{Authorization, Flow, Logs, Phase, Report, Stream, ToPool},
     multiaddr,
     params::DealParams,
     status::ReplicateStatus as Status,
@@ -31,7 +31,9 @@ use crate::{
     inputs::{self, Policy},
     journal::Journal,
     output,
+    printed::Observer,
     sandbox::{self, Folders, Ran, Run},
+    spool::{self, Spool},
 };
 
 /// What a run gets when its category's time is tiny, for the container's start-up; well below the
@@ -48,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) actor: Actor,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) http: reqwest::Client,
+    /// Output of running apps; the session sends it.
+    pub(crate) spool: Spool,
     /// The worker's token for the store is one secret, and a session takes the one that is there:
     /// pushing and asking is one replicate's turn.
     pub(crate) sms_turn: tokio::sync::Mutex<()>,
@@ -64,7 +68,7 @@ impl Context {
 pub(crate) trait Voice: Send + Sync {
     /// A step is reached.
     fn report(&self, report: Report);
-    /// Best effort: progress and log.
+    /// Best effort: progress.
     fn whisper(&self, frame: ToPool);
 }
 
@@ -94,6 +98,27 @@ pub(crate) struct Facts {
     pub(crate) app: AppInfo,
     params: DealParams,
     pub(crate) timeref: u64,
+}
+
+/// Passes on what a running app tells.
+struct Told<'a> {
+    run: spool::Run,
+    voice: &'a dyn Voice,
+    task: TaskId,
+}
+
+impl Observer for &Told<'_> {
+    fn output(&mut self, stream: Stream, text: &str) {
+        self.run.write(stream, text);
+    }
+
+    fn progress(&mut self, percent: u8) {
+        self.voice.whisper(ToPool::Progress {
+            task: self.task,
+            phase: Phase::App,
+            percent,
+        });
+    }
 }
 
 /// A step failed: which status to report, and why.
@@ -399,7 +424,12 @@ impl Replicate<'_> {
                 let percent = done_bytes.saturating_mul(100) / total_bytes.max(1);
                 let percent = percent.min(100) as u8;
                 if told.fetch_max(percent, Ordering::Relaxed) < percent {
-                    voice.whisper(ToPool::Progress { task, percent });
+                    let phase = Phase::Image;
+                    voice.whisper(ToPool::Progress {
+                        task,
+                        phase,
+                        percent,
+                    });
                 }
             },
         )
@@ -422,24 +452,25 @@ impl Replicate<'_> {
             deadline: Duration::from_secs(facts.timeref.max(RUN_MIN_S)),
             network: config.network(),
         };
-        let task = self.task();
-        let on_log = |stream: Stream, text: &str| {
-            self.voice.whisper(ToPool::Log {
-                task,
-                stream,
-                text: text.to_owned(),
-            });
+        let told = Told {
+            run: self.context.spool.start(self.task()),
+            voice: self.voice.as_ref(),
+            task: self.task(),
         };
         let engine = self.context.engine.as_ref();
-        let ran = sandbox::run(engine, folders, run, on_log, self.cancel.clone()).await;
+        let ran = sandbox::run(engine, folders, run, &told, self.cancel.clone()).await;
         if self.cancel.is_cancelled() {
             return Err(aborted());
         }
         let judged = match ran {
-            Ok(ran) => self.judge(ran, folders),
+            Ok(mut ran) => {
+                ran.logs.from.run = told.run.number;
+                self.judge(ran, folders)
+            }
             Err(error) => {
                 let failure = Failure::from_error(Cause::AppComputeFailed, &error);
-                self.say_computed(Status::ComputeFailed, None, Logs::default(), Some(&failure));
+                let logs = told.run.logs();
+                self.say_computed(Status::ComputeFailed, None, logs, Some(&failure));
                 Err(failure)
             }
         };

@@ -10,15 +10,16 @@ use std::{
     time::Duration,
 };
 
-use engine::{Bind, Engine, Exit, Image, Limits, LogReader, Network, Reason, RunSpec};
-use protocol::{
-    Address, Cause, computed, environment,
-    message::{LOG_CHARS_MAX, Logs, Stream},
-};
+use engine::{Bind, Engine, Exit, Image, Limits, Network, Reason, RunSpec};
+use protocol::{Address, Cause, environment, message::Logs};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::Failure;
+use crate::{
+    Failure,
+    printed::{self, Observer},
+    progress,
+};
 
 /// How the names of a worker's containers begin: its leftovers are swept by it. The folder counts
 /// because the workers of every local network have the same keys and may share a daemon.
@@ -153,8 +154,9 @@ impl Ran {
     }
 }
 
-/// Runs the app in its folders. `on_log` sees the output as it comes. After a good end, output
-/// that is not empty becomes `stdout.txt` and `stderr.txt` in the output folder.
+/// Runs the app in its folders. `observer` sees output and progress as they come; the file of the
+/// progress is removed at the end. After a good end, output that is not empty becomes `stdout.txt`
+/// and `stderr.txt` in the output folder.
 ///
 /// # Errors
 /// The engine's: the container could not start or was lost.
@@ -162,7 +164,7 @@ pub async fn run(
     engine: &dyn Engine,
     folders: &Folders,
     run: Run,
-    on_log: impl FnMut(Stream, &str) + Send,
+    observer: impl Observer,
     cancel: CancellationToken,
 ) -> Result<Ran, engine::Error> {
     let mut spec = RunSpec::new(run.name, run.image, run.deadline);
@@ -175,67 +177,18 @@ pub async fn run(
         Bind::writable(folders.output(), environment::OUT),
     ];
     let (sink, reader) = engine::log_channel();
-    let (exit, output) = tokio::join!(engine.run(spec, sink, cancel), read(reader, on_log));
+    let out = folders.output();
+    let reading = printed::read(reader, &out, observer);
+    let (exit, output) = tokio::join!(engine.run(spec, sink, cancel), reading);
+    progress::remove(&out);
     let exit = exit?;
     if exit.code == 0 && exit.reason == Reason::Exited {
-        output.save(&folders.output());
+        output.save(&out);
     }
     Ok(Ran {
         exit,
         logs: output.tail(),
     })
-}
-
-#[derive(Default)]
-struct Output {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-/// Collects the output; its size is bounded by the engine's log limit.
-async fn read(mut reader: LogReader, mut on_log: impl FnMut(Stream, &str) + Send) -> Output {
-    let mut output = Output::default();
-    while let Some(chunk) = reader.recv().await {
-        let (stream, kept) = match chunk.stream {
-            engine::Stream::Stdout => (Stream::Stdout, &mut output.stdout),
-            engine::Stream::Stderr => (Stream::Stderr, &mut output.stderr),
-        };
-        on_log(stream, &String::from_utf8_lossy(&chunk.bytes));
-        kept.extend_from_slice(&chunk.bytes);
-    }
-    output
-}
-
-impl Output {
-    fn save(&self, out: &Path) {
-        for (name, bytes) in [
-            (computed::STDOUT, &self.stdout),
-            (computed::STDERR, &self.stderr),
-        ] {
-            if bytes.is_empty() {
-                continue;
-            }
-            // The app may have left a link of this name: writing through it would leave the folder.
-            let path = out.join(name);
-            let _ = fs::remove_file(&path);
-            if let Err(error) = fs::write(&path, bytes) {
-                tracing::warn!(file = %path.display(), %error, "output not saved");
-            }
-        }
-    }
-
-    fn tail(&self) -> Logs {
-        Logs {
-            stdout: tail(&self.stdout),
-            stderr: tail(&self.stderr),
-        }
-    }
-}
-
-fn tail(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let skipped = text.chars().count().saturating_sub(LOG_CHARS_MAX);
-    text.chars().skip(skipped).collect()
 }
 
 #[cfg(test)]
@@ -259,31 +212,5 @@ mod tests {
         assert!(!root.join("old").exists() && folders.output().is_dir());
         drop(folders);
         assert!(!root.exists());
-    }
-
-    #[test]
-    fn the_end_of_long_output_is_kept() {
-        let long = "é".repeat(LOG_CHARS_MAX) + "end";
-        let kept = tail(long.as_bytes());
-        assert!(kept.ends_with("end"));
-        assert_eq!(kept.chars().count(), LOG_CHARS_MAX);
-    }
-
-    #[test]
-    fn saving_output_does_not_follow_the_apps_links() {
-        let dir = tempfile::tempdir().unwrap();
-        let outside = dir.path().join("outside");
-        fs::write(&outside, "untouched").unwrap();
-        let out = dir.path().join("out");
-        fs::create_dir(&out).unwrap();
-        std::os::unix::fs::symlink(&outside, out.join("stdout.txt")).unwrap();
-        Output {
-            stdout: b"hello".to_vec(),
-            stderr: Vec::new(),
-        }
-        .save(&out);
-        assert_eq!(fs::read(&outside).unwrap(), b"untouched");
-        assert_eq!(fs::read(out.join("stdout.txt")).unwrap(), b"hello");
-        assert!(!out.join("stderr.txt").exists());
     }
 }

@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use chain::Actor;
 use engine::Engine;
-use futures_util::{SinkExt, StreamExt, stream::SplitStream};
+use futures_util::{SinkExt, Stream, StreamExt, stream::SplitSink};
 use protocol::{
     Bytes, challenge,
     message::{CONNECT_PATH, FRAME_BYTES_MAX, ToPool, ToWorker, VERSION},
 };
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::{net::TcpStream, sync::mpsc, time::Instant};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, protocol::WebSocketConfig},
+    tungstenite::{self, Message, protocol::WebSocketConfig},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,7 @@ use crate::{
     jobs::Jobs,
     journal::{self, Journal},
     replicate::Context,
+    spool::{Reader, Spool},
     upload,
 };
 
@@ -62,6 +63,7 @@ impl Service {
                 actor,
                 engine,
                 http,
+                spool: Spool::default(),
                 sms_turn: tokio::sync::Mutex::default(),
             }),
         })
@@ -181,7 +183,7 @@ impl Session<'_> {
         let (mut socket, _) = dial.await.map_err(broken)?;
         let login = Duration::from_millis(LOGIN_TIMEOUT_MS);
         let slots = self.seat.slots();
-        tokio::time::timeout(login, self.login(&mut socket, slots))
+        let mut reader = tokio::time::timeout(login, self.login(&mut socket, slots))
             .await
             .map_err(broken)??;
         *self.pause = REDIAL_MIN_MS;
@@ -190,15 +192,17 @@ impl Session<'_> {
         // Reports queued before are in the outbox too: sending them from there keeps the order.
         while frames.try_recv().is_ok() {}
         for frame in self.jobs.unacknowledged() {
-            sink.send(text(&frame)).await.map_err(broken)?;
+            send(&mut sink, &frame).await?;
         }
+        let mut heard = Instant::now();
         loop {
             tokio::select! {
-                Some(frame) = frames.recv() => sink.send(text(&frame)).await.map_err(broken)?,
-                received = receive(&mut stream) => match received? {
+                Some(frame) = frames.recv() => send(&mut sink, &frame).await?,
+                frame = self.context.spool.next(&mut reader) => send(&mut sink, &frame).await?,
+                received = receive(&mut stream, &mut heard) => match received? {
                     Received::Frame(ToWorker::Order { id, order }) => {
                         self.jobs.follow(order);
-                        sink.send(text(&ToPool::Acknowledge { id })).await.map_err(broken)?;
+                        send(&mut sink, &ToPool::Acknowledge { id }).await?;
                     }
                     Received::Frame(ToWorker::Acknowledge { seq }) => self.jobs.acknowledged(seq),
                     Received::Frame(_) => {}
@@ -210,7 +214,7 @@ impl Session<'_> {
         }
     }
 
-    async fn login(&self, socket: &mut Socket, slots: u32) -> Result<(), Error> {
+    async fn login(&self, socket: &mut Socket, slots: u32) -> Result<Reader, Error> {
         let config = &self.context.config;
         let ToWorker::Challenge {
             challenge,
@@ -249,11 +253,17 @@ impl Session<'_> {
         };
         socket.send(text(&login)).await.map_err(broken)?;
         match next(socket).await? {
-            ToWorker::Welcome { result_proxy, sms } => self.jobs.set_services(result_proxy, sms),
-            ToWorker::Refused { reason } => return Err(Error::Refused(reason)),
-            _ => return Err(broken("the pool did not answer the login")),
+            ToWorker::Welcome {
+                result_proxy,
+                sms,
+                heard,
+            } => {
+                self.jobs.set_services(result_proxy, sms);
+                Ok(Reader::new(heard))
+            }
+            ToWorker::Refused { reason } => Err(Error::Refused(reason)),
+            _ => Err(broken("the pool did not answer the login")),
         }
-        Ok(())
     }
 }
 
@@ -262,10 +272,24 @@ enum Received {
     Ping,
 }
 
-async fn receive(stream: &mut SplitStream<Socket>) -> Result<Received, Error> {
+/// A pool that takes nothing is as good as silent.
+async fn send(sink: &mut SplitSink<Socket, Message>, frame: &ToPool) -> Result<(), Error> {
     let silence = Duration::from_millis(SILENCE_MAX_MS);
-    let message = tokio::time::timeout(silence, stream.next()).await;
+    let sent = tokio::time::timeout(silence, sink.send(text(frame))).await;
+    sent.map_err(|_| broken("the pool takes nothing"))?
+        .map_err(broken)
+}
+
+/// The pool's next word. Silence counts since it was `heard`, however often this is asked: a
+/// worker that has much to say asks often.
+async fn receive<S>(stream: &mut S, heard: &mut Instant) -> Result<Received, Error>
+where
+    S: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+{
+    let silence = *heard + Duration::from_millis(SILENCE_MAX_MS);
+    let message = tokio::time::timeout_at(silence, stream.next()).await;
     let message = message.map_err(|_| broken("the pool is silent"))?;
+    *heard = Instant::now();
     match message.ok_or_else(|| broken("closed"))?.map_err(broken)? {
         Message::Text(text) => serde_json::from_str(&text)
             .map(Received::Frame)
@@ -307,5 +331,17 @@ mod tests {
         assert_eq!(socket_url("https://a").unwrap(), "wss://a/workers/connect");
         assert!(socket_url("a:1").is_err());
         assert!(socket_url("ftp://a").is_err());
+    }
+
+    /// Asking again and again once put the end of a silent connection off for ever.
+    #[tokio::test]
+    async fn silence_counts_since_the_last_word() {
+        let long_ago = Instant::now() - Duration::from_millis(SILENCE_MAX_MS);
+        let (mut silent, mut heard) = (futures_util::stream::pending(), long_ago);
+        assert!(receive(&mut silent, &mut heard).await.is_err());
+        let ping = Ok(Message::Ping(Default::default()));
+        let mut alive = futures_util::stream::iter([ping]);
+        assert!(receive(&mut alive, &mut heard).await.is_ok());
+        assert!(heard > long_ago);
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod challenges;
 mod logs;
 mod model;
+mod seats;
 mod stream;
 mod tasks;
 
@@ -26,9 +27,6 @@ use crate::{
 };
 use challenges::Challenges;
 
-/// Live streams open at once.
-const STREAMS_MAX: usize = 1_024;
-
 /// What the routes work with.
 pub(crate) struct Api {
     pub(crate) workerpool: Address,
@@ -38,9 +36,9 @@ pub(crate) struct Api {
     pub(crate) whitelist: Vec<Address>,
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) worker_seats: Arc<Semaphore>,
-    stream_seats: Arc<Semaphore>,
+    stream_seats: seats::Seats,
     database: Database,
-    live: Live,
+    pub(crate) live: Live,
     clock: Clock,
     challenges: Challenges,
 }
@@ -62,7 +60,7 @@ impl Api {
             whitelist: config.whitelist.clone(),
             inbox,
             worker_seats: Arc::new(Semaphore::new(WORKERS_MAX)),
-            stream_seats: Arc::new(Semaphore::new(STREAMS_MAX)),
+            stream_seats: seats::Seats::default(),
             database,
             live,
             clock,
@@ -115,6 +113,8 @@ pub(crate) enum Refusal {
     NotRequester,
     /// 404.
     NotFound(&'static str),
+    /// 429.
+    TooManyStreams,
     /// 503.
     Busy,
     /// 500.
@@ -137,6 +137,10 @@ impl IntoResponse for Refusal {
                 "only the requester of the task may read its logs",
             ),
             Self::NotFound(text) => (StatusCode::NOT_FOUND, text),
+            Self::TooManyStreams => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many streams of this requester are open",
+            ),
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the pool is busy, retry later",

@@ -1,7 +1,11 @@
 //! `GET /tasks/{id}/stream`: what happened so far and what happens from now on, as server-sent
-//! events: `status`, `progress`, `log` (for the requester only) and, at last, `end`.
+//! events: `status`, `progress`, `log` and `gap` (for the requester only) and, at last, `end`.
+//!
+//! The `id:` of a `log` is a [`Position`]. Who sends the last one back, as `Last-Event-ID` or
+//! `?after=`, gets the output that comes after it, once; where that is not kept any more, a `gap`
+//! says how many bytes are missing. The steps are told from the beginning each time.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Path, Query, State},
@@ -13,31 +17,40 @@ use axum::{
 };
 use futures_util::Stream;
 use protocol::{
-    Address,
-    message::{Logs, Stream as Output},
+    Address, TaskId,
     status::{ReplicateStatus, TaskStage},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc},
+    time::timeout,
+};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     Api, Refusal,
     model::{date, failure},
+    seats::Seat,
 };
 use crate::{
-    live::News,
+    live::{News, Position, Subscription, Written, unread},
     machine::{Failure, Notice, Task},
 };
 
-/// Events waiting for a slow watcher.
-const EVENTS_WAITING_MAX: usize = 64;
+/// The header in which a browser brings back the last `id:`.
+const LAST_EVENT_ID: &str = "last-event-id";
+/// Events waiting for a slow watcher; the rest waits where it is kept.
+const EVENTS_WAITING_MAX: usize = 8;
+/// A watcher that takes nothing for this long gives its seat to another one; it may come again.
+const SLOW_MS_MAX: u64 = 60_000;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct StreamQuery {
     /// The token of the `Authorization` header, for clients that cannot set headers.
     authorization: Option<String>,
+    /// The last `id:`, for clients that cannot set headers.
+    after: Option<String>,
 }
 
 type Item = Result<Event, Infallible>;
@@ -57,13 +70,15 @@ pub(super) async fn stream(
     if reader.is_some_and(|reader| reader != requester) {
         return Err(Refusal::NotRequester);
     }
-    let seat = api.stream_seats.clone().try_acquire_owned();
-    let seat = seat.map_err(|_| Refusal::Busy)?;
+    let seat = api.stream_seats.take(reader)?;
+    let after = headers.get(LAST_EVENT_ID).and_then(|v| v.to_str().ok());
+    let after = after.map(str::to_owned).or(query.after);
     let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let watcher = Watcher {
         api,
         sender,
         with_logs: reader.is_some(),
+        position: Position::parse(&after.unwrap_or_default()),
         _seat: seat,
     };
     tokio::spawn(watcher.watch(id));
@@ -75,28 +90,31 @@ struct Watcher {
     api: Arc<Api>,
     sender: mpsc::Sender<Item>,
     with_logs: bool,
-    _seat: OwnedSemaphorePermit,
+    /// What of the output is sent.
+    position: Position,
+    _seat: Seat,
 }
 
 impl Watcher {
     /// None as soon as the client is gone or the pool stops.
-    async fn watch(self, id: String) -> Option<()> {
+    async fn watch(mut self, id: String) -> Option<()> {
         let id = id.parse().ok()?;
         // First the subscription, then the history: nothing can fall between them.
-        let (mut news, tails) = self.api.live.watch(id);
+        let mut subscription = self.api.live.watch(id);
         let task = self.api.database.task(id).await.ok()??;
         self.replay(&task).await?;
-        if task.is_final() {
-            self.api.live.forget(id);
-            self.replay_logs(self.api.output(&task).await.ok()?).await?;
-        } else {
-            self.replay_logs(tails).await?;
-            self.follow(&mut news, task.revision).await?;
+        match task.is_final() {
+            true => self.api.live.forget(id),
+            false => self.follow(id, &mut subscription, task.revision).await?,
         }
         let task = self.api.database.task(id).await.ok()??;
         if !task.is_final() {
             return None;
         }
+        // The end of the output may have come with the report that ended the task.
+        let logs = self.api.output(&task).await.ok()?;
+        let rest = unread(&logs, &mut self.position);
+        self.pass_output(rest).await?;
         self.send("end", end(&task)).await
     }
 
@@ -107,28 +125,31 @@ impl Watcher {
         Some(())
     }
 
-    async fn replay_logs(&self, logs: BTreeMap<Address, Logs>) -> Option<()> {
-        for (worker, logs) in logs {
-            for (stream, text) in [(Output::Stdout, logs.stdout), (Output::Stderr, logs.stderr)] {
-                if self.with_logs && !text.is_empty() {
-                    self.send("log", log(worker, stream, &text)).await?;
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// Passes news on until the task is final, skipping what the history had.
-    async fn follow(&self, news: &mut broadcast::Receiver<News>, seen: u64) -> Option<()> {
+    /// Passes news on until the task is final, skipping what the history had. None when the client
+    /// is gone, or so far behind that it has to come again.
+    async fn follow(&mut self, id: TaskId, to: &mut Subscription, seen: u64) -> Option<()> {
         loop {
-            let next = tokio::select! {
+            let written = self.api.live.unread(id, &mut self.position);
+            self.pass_output(written).await?;
+            tokio::select! {
                 () = self.sender.closed() => return None,
-                next = news.recv() => next,
-            };
-            match next {
-                Ok(news) => self.pass(news, seen).await?,
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return Some(()),
+                changed = to.written.changed() => if changed.is_err() {
+                    // Final: what was told before that is still there.
+                    while let Ok(news) = to.news.try_recv() {
+                        self.pass(news, seen).await?;
+                    }
+                    return Some(());
+                },
+                news = to.news.recv() => match news {
+                    Ok(news) => {
+                        // What the app wrote before a step is told before it.
+                        let written = self.api.live.unread(id, &mut self.position);
+                        self.pass_output(written).await?;
+                        self.pass(news, seen).await?;
+                    }
+                    Err(RecvError::Closed) => return Some(()),
+                    Err(RecvError::Lagged(_)) => return None,
+                },
             }
         }
     }
@@ -138,22 +159,44 @@ impl Watcher {
             News::Notice(notice) if notice.revision > seen => {
                 self.send("status", live_status(&notice)).await
             }
-            News::Progress { worker, percent } => {
-                let value = json!({ "worker": address(worker), "percent": percent });
+            News::Notice(_) => Some(()),
+            News::Progress {
+                worker,
+                phase,
+                percent,
+            } => {
+                let worker = address(worker);
+                let value = json!({ "worker": worker, "phase": phase, "percent": percent });
                 self.send("progress", value).await
             }
-            News::Log {
-                worker,
-                stream,
-                text,
-            } if self.with_logs => self.send("log", log(worker, stream, &text)).await,
-            _ => Some(()),
         }
+    }
+
+    async fn pass_output(&self, written: Vec<Written>) -> Option<()> {
+        for written in written.into_iter().filter(|_| self.with_logs) {
+            if written.missing > 0 {
+                self.send("gap", gap(&written)).await?;
+            }
+            let event = Event::default()
+                .event("log")
+                .data(log(&written).to_string());
+            let event = event.id(written.position.to_string());
+            self.deliver(event).await?;
+        }
+        Some(())
     }
 
     async fn send(&self, name: &str, value: Value) -> Option<()> {
         let event = Event::default().event(name).data(value.to_string());
-        self.sender.send(Ok(event)).await.ok()
+        self.deliver(event).await
+    }
+
+    async fn deliver(&self, event: Event) -> Option<()> {
+        let taken = self.sender.send(Ok(event));
+        timeout(Duration::from_millis(SLOW_MS_MAX), taken)
+            .await
+            .ok()?
+            .ok()
     }
 }
 
@@ -161,8 +204,25 @@ fn address(address: Address) -> String {
     format!("{address:#x}")
 }
 
-fn log(worker: Address, stream: Output, text: &str) -> Value {
-    json!({ "worker": address(worker), "stream": stream, "text": text })
+fn log(written: &Written) -> Value {
+    json!({
+        "worker": address(written.worker),
+        "run": written.run,
+        "stream": written.stream,
+        "offset": written.offset,
+        "text": written.text,
+    })
+}
+
+/// What comes before a piece of output and is not kept any more.
+fn gap(written: &Written) -> Value {
+    json!({
+        "worker": address(written.worker),
+        "run": written.run,
+        "stream": written.stream,
+        "offset": written.offset - written.missing,
+        "missing": written.missing,
+    })
 }
 
 fn end(task: &Task) -> Value {

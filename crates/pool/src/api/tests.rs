@@ -10,7 +10,9 @@ use chain::Wallet;
 use futures_util::{SinkExt, StreamExt};
 use protocol::{
     Address, Bytes, Cause, Tag, TaskId, challenge,
-    message::{CONNECT_PATH, Flow, Logs, Order, Report, Stream, ToPool, ToWorker},
+    message::{
+        Busy, CONNECT_PATH, Flow, Heard, Logs, Order, Phase, Report, Stream, ToPool, ToWorker,
+    },
     status::ReplicateStatus::{self, *},
 };
 use serde_json::Value;
@@ -21,15 +23,24 @@ use tower::ServiceExt;
 
 use crate::{
     Config, Service,
+    clock::Clock,
+    database::Database,
+    service::purge_once,
     sms::Sms,
     testing::{CHAIN_ID, ENCLAVE, Keys, Script, WORKERPOOL, config},
 };
+
+mod stream;
+
+/// The run that all output here is of.
+const RUN: u64 = 7;
 
 /// A running pool.
 struct Pool {
     chain: Script,
     router: axum::Router,
     url: String,
+    parts: (Database, Clock),
     stop: CancellationToken,
     running: tokio::task::JoinHandle<Result<(), crate::Error>>,
 }
@@ -42,7 +53,7 @@ impl Pool {
     async fn start_with(chain: &Script, config: Config, sms: Option<Arc<dyn Sms>>) -> Self {
         let service = Service::over(config, Arc::new(chain.clone()), None, sms);
         let service = service.await.unwrap();
-        let router = service.router();
+        let (router, parts) = (service.router(), service.parts());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}{CONNECT_PATH}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -53,6 +64,7 @@ impl Pool {
             chain: chain.clone(),
             router,
             url,
+            parts,
             stop,
             running,
         }
@@ -134,6 +146,11 @@ struct Worker {
 
 impl Worker {
     async fn dial(pool: &Pool, wallet: Wallet) -> Self {
+        Self::dial_busy(pool, wallet, Vec::new()).await
+    }
+
+    /// Comes back in the middle of its work.
+    async fn dial_busy(pool: &Pool, wallet: Wallet, busy: Vec<Busy>) -> Self {
         let (socket, _) = connect_async(pool.url.as_str()).await.unwrap();
         let mut worker = Self {
             wallet,
@@ -153,7 +170,7 @@ impl Worker {
             name: "test".into(),
             slots: 1,
             engine: "builtin".into(),
-            busy: Vec::new(),
+            busy,
         };
         worker.send(&login).await;
         worker
@@ -161,11 +178,22 @@ impl Worker {
 
     async fn log_in(pool: &Pool) -> Self {
         let mut worker = Self::dial(pool, Wallet::random()).await;
-        let ToWorker::Welcome { result_proxy, sms } = worker.receive().await else {
+        let ToWorker::Welcome {
+            result_proxy, sms, ..
+        } = worker.receive().await
+        else {
             panic!("a welcome was expected");
         };
         assert_eq!((result_proxy.as_str(), sms), ("http://store", None));
         worker
+    }
+
+    /// What the pool knows of its output, from the welcome.
+    async fn heard(&mut self) -> Vec<Heard> {
+        match self.receive().await {
+            ToWorker::Welcome { heard, .. } => heard,
+            other => panic!("a welcome was expected, not {other:?}"),
+        }
     }
 
     fn address(&self) -> Address {
@@ -217,6 +245,19 @@ impl Worker {
         }
     }
 
+    /// The app's output as it comes.
+    async fn write(&mut self, task: TaskId, offset: u64, text: &str) {
+        let (run, stream, text) = (RUN, Stream::Stdout, text.to_owned());
+        let frame = ToPool::Log {
+            task,
+            run,
+            stream,
+            offset,
+            text,
+        };
+        self.send(&frame).await;
+    }
+
     async fn reach(&mut self, task: TaskId, status: ReplicateStatus) {
         self.report(Report::new(task, status)).await;
     }
@@ -252,7 +293,7 @@ async fn a_deal_becomes_a_finished_task() {
     assert_eq!(workers[0]["busy"][0], task.to_string());
     let logs = Logs {
         stdout: "Hello World".into(),
-        stderr: String::new(),
+        ..Logs::default()
     };
     let report = Report {
         logs: Some(logs),
@@ -396,12 +437,7 @@ async fn logs_are_for_the_requester_only() {
         pool.get_with(&path, Some(&token)).await.0,
         StatusCode::NOT_FOUND
     );
-    let live = ToPool::Log {
-        task,
-        stream: Stream::Stdout,
-        text: "so far".into(),
-    };
-    worker.send(&live).await;
+    worker.write(task, 0, "so far").await;
     worker.reach(task, Computed).await;
     let (status, body) = pool.get_with(&path, Some(&token)).await;
     assert_eq!(status, StatusCode::OK);
@@ -412,57 +448,6 @@ async fn logs_are_for_the_requester_only() {
         body["computeLogsList"][0]["walletAddress"],
         format!("{address:#x}")
     );
-}
-
-#[tokio::test]
-async fn the_stream_tells_the_story_and_the_output_to_the_requester() {
-    let pool = Pool::start(&Script::new(), memory()).await;
-    let mut worker = Worker::log_in(&pool).await;
-    let requester = Wallet::random();
-    let task = run_until_computing(&pool, &mut worker, requester.address()).await;
-    let token = pool.token(&requester).await;
-    let work = async {
-        for text in ["one\n", "two\n"] {
-            let text = text.to_owned();
-            let stream = Stream::Stdout;
-            worker.send(&ToPool::Log { task, stream, text }).await;
-        }
-        let report = Report {
-            cause: Some(Cause::AppComputeFailed),
-            message: Some("exit code 3".into()),
-            ..Report::new(task, ComputeFailed)
-        };
-        worker.report(report).await;
-    };
-    let public = pool.stream(task, None);
-    let own = pool.stream(task, Some(&token));
-    let (public, own, ()) = tokio::join!(public, own, work);
-    for story in [&public, &own] {
-        assert_eq!(
-            story
-                .matches("\"replicateStatus\":\"COMPUTE_FAILED\"")
-                .count(),
-            1,
-            "{story}"
-        );
-        assert!(story.contains("exit code 3"), "{story}");
-        assert!(story.contains("event: end"), "{story}");
-        assert!(story.contains("\"code\":\"APP_COMPUTE_FAILED\""), "{story}");
-    }
-    assert!(!public.contains("event: log"), "{public}");
-    assert_eq!(
-        (own.matches("one\\n").count(), own.matches("two\\n").count()),
-        (1, 1),
-        "{own}"
-    );
-    assert!(matches!(worker.order().await, Order::Abort { .. }));
-    let path = format!("/tasks/{task}/logs");
-    let (_, logs) = pool.get_with(&path, Some(&token)).await;
-    assert_eq!(
-        logs["computeLogsList"][0]["stdout"], "one\ntwo\n",
-        "kept without a report"
-    );
-    assert!(pool.stream(task, Some(&token)).await.contains("one\\ntwo"));
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use protocol::{
     Address, TaskId,
-    message::{LOG_CHARS_MAX, Logs},
+    message::{LOG_CHARS_MAX, Logs, Stream},
+    output::Mark,
 };
 use sqlx::{
     AnyConnection, AnyPool, Executor, Row,
@@ -17,11 +18,17 @@ use sqlx::{
 
 use crate::{
     Error,
-    live::keep_end,
     machine::{Task, Terms},
 };
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "pool", include_str!("migrations/0001_pool.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "pool", include_str!("migrations/0001_pool.sql")),
+    (
+        10,
+        "log offsets",
+        include_str!("migrations/0010_log_offsets.sql"),
+    ),
+];
 /// Connections: one writer and a few readers of the API.
 const CONNECTIONS_MAX: u32 = 8;
 /// SQLite: readers never wait for the writer, and a killed process loses nothing.
@@ -150,7 +157,8 @@ impl Database {
 
     /// The stored output of a task, by worker.
     pub(crate) async fn logs(&self, id: TaskId) -> Result<Vec<(Address, Logs)>, Error> {
-        let sql = "select worker, stdout, stderr from pool_logs where task = $1 order by worker";
+        let sql = "select worker, stdout, stderr, run, stdout_from, stderr_from \
+                   from pool_logs where task = $1 order by worker";
         let rows = sqlx::query(sql)
             .bind(id.to_string())
             .fetch_all(&self.0)
@@ -212,24 +220,32 @@ async fn save_task(tx: &mut AnyConnection, task: &Task) -> Result<(), Error> {
 }
 
 async fn save_logs(tx: &mut AnyConnection, saved: &SavedLogs) -> Result<(), Error> {
-    let sql = "insert into pool_logs (task, worker, stdout, stderr, purge_at) \
-               values ($1, $2, $3, $4, $5) on conflict (task, worker) do update set \
-               stdout = excluded.stdout, stderr = excluded.stderr, purge_at = excluded.purge_at";
+    let sql = "insert into pool_logs \
+               (task, worker, stdout, stderr, purge_at, run, stdout_from, stderr_from) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (task, worker) do update set \
+               stdout = excluded.stdout, stderr = excluded.stderr, purge_at = excluded.purge_at, \
+               run = excluded.run, stdout_from = excluded.stdout_from, \
+               stderr_from = excluded.stderr_from";
+    let mut logs = saved.logs.clone();
+    for stream in Stream::BOTH {
+        logs.keep_end(stream, LOG_CHARS_MAX);
+    }
     let query = sqlx::query(sql)
         .bind(saved.task.to_string())
         .bind(saved.worker.to_string())
-        .bind(storable(&saved.logs.stdout))
-        .bind(storable(&saved.logs.stderr))
-        .bind(integer(saved.purge_at));
+        .bind(storable(&logs.stdout))
+        .bind(storable(&logs.stderr))
+        .bind(integer(saved.purge_at))
+        .bind(integer(logs.from.run))
+        .bind(integer(logs.from.stdout))
+        .bind(integer(logs.from.stderr));
     query.execute(tx).await?;
     Ok(())
 }
 
-/// The end of an output; Postgres takes no NUL in a text.
+/// Postgres takes no NUL in a text. A worker sends none: this only guards the transaction.
 fn storable(text: &str) -> String {
-    let mut end = text.replace('\0', "\u{fffd}");
-    keep_end(&mut end, LOG_CHARS_MAX);
-    end
+    text.replace('\0', "\u{fffd}")
 }
 
 fn integer(value: u64) -> i64 {
@@ -257,9 +273,15 @@ fn read_task(row: &AnyRow, deals: &mut HashMap<String, Arc<Terms>>) -> Result<Ta
 
 fn read_logs(row: &AnyRow) -> Result<(Address, Logs), Error> {
     let worker: String = row.try_get(0)?;
+    let number = |column| Ok::<_, Error>(row.try_get::<i64, _>(column)?.try_into().unwrap_or(0));
     let logs = Logs {
         stdout: row.try_get(1)?,
         stderr: row.try_get(2)?,
+        from: Mark {
+            run: number(3)?,
+            stdout: number(4)?,
+            stderr: number(5)?,
+        },
     };
     let worker = worker.parse().map_err(|_| Error::Row("worker"))?;
     Ok((worker, logs))

@@ -72,9 +72,15 @@ async fn logs_are_kept_until_their_time() {
 async fn logs_are_purged(url: &str) {
     let database = Database::open(url).await.unwrap();
     let (task, worker) = (TaskId::repeat(1), Address::repeat_byte(2));
+    let from = Mark {
+        run: 5,
+        stdout: 6,
+        stderr: 7,
+    };
     let logs = Logs {
         stdout: "a\0b".into(),
         stderr: "é".into(),
+        from,
     };
     let saved = SavedLogs {
         task,
@@ -91,6 +97,7 @@ async fn logs_are_purged(url: &str) {
     let found = database.logs(task).await.unwrap();
     assert_eq!(found[0].1.stdout, "a\u{fffd}b");
     assert_eq!(found[0].1.stderr, "é");
+    assert_eq!(found[0].1.from, from);
     database.purge_logs(11).await.unwrap();
     assert!(database.logs(task).await.unwrap().is_empty());
 }

@@ -416,7 +416,7 @@ fn a_late_report_brings_its_logs_and_its_place() {
     pool.chain_says(task, TaskStatus::Completed);
     let logs = Logs {
         stdout: "out".into(),
-        stderr: String::new(),
+        ..Logs::default()
     };
     let report = Report {
         logs: Some(logs.clone()),

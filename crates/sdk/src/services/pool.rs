@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt};
 use protocol::{
     Address, Cause, TaskId,
     challenge::Audience,
-    message::Stream as Output,
+    message::{Phase, Stream as Output},
     status::{ReplicateStatus, TaskStage},
 };
 use serde::{Deserialize, Serialize};
@@ -158,10 +158,12 @@ pub async fn token(client: &Client, url: &str, wallet: &Wallet) -> Result<String
 pub enum PoolEvent {
     /// A step of the task or of one replicate.
     Status(StatusEvent),
-    /// The image is coming down.
+    /// Something long comes along.
     Progress {
         /// Whose worker.
         worker: Option<Address>,
+        /// What.
+        phase: Phase,
         /// 0 to 100.
         percent: u8,
     },
@@ -169,10 +171,25 @@ pub enum PoolEvent {
     Log {
         /// Whose worker.
         worker: Option<Address>,
+        /// Tells a run from an earlier one of the same worker.
+        run: u64,
         /// Where to.
         stream: Output,
+        /// How many bytes of that stream of that run come before it.
+        offset: u64,
         /// What.
         text: String,
+        /// Where the stream goes on after it, for [`stream`].
+        position: String,
+    },
+    /// Output that nobody keeps any more, before the next piece.
+    Gap {
+        /// Whose worker.
+        worker: Option<Address>,
+        /// Where to.
+        stream: Output,
+        /// How much, bytes.
+        missing: u64,
     },
     /// Nothing more will come.
     End,
@@ -196,7 +213,8 @@ pub struct StatusEvent {
     pub message: Option<String>,
 }
 
-/// The live stream of a task; with a token also its logs. It ends when the pool closes it.
+/// The live stream of a task; with a token also its logs, those after the position of the last
+/// [`PoolEvent::Log`] when there is one. It ends when the pool closes it.
 ///
 /// # Errors
 /// [`Error::Api`] when it cannot be opened, e.g. because the pool does not know the task yet.
@@ -205,8 +223,13 @@ pub async fn stream(
     url: &str,
     task: TaskId,
     token: Option<&str>,
+    after: Option<&str>,
 ) -> Result<impl Stream<Item = PoolEvent> + Send + use<>, Error> {
     let call = Call::get(Api::Workerpool, url, format!("/tasks/{task}/stream"));
+    let call = match after {
+        Some(after) => call.query("after", after),
+        None => call,
+    };
     let call = match token {
         Some(token) => call.token(token),
         None => call,
@@ -227,19 +250,30 @@ pub async fn stream(
 fn read_event(event: &sse::Event) -> Option<PoolEvent> {
     let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
     let worker = || data.get("worker")?.as_str()?.parse().ok();
+    let stream = || serde_json::from_value(data.get("stream")?.clone()).ok();
+    let number = |key| data.get(key).and_then(Value::as_u64);
     match event.name.as_str() {
         "status" => serde_json::from_value(data).ok().map(PoolEvent::Status),
         "progress" => {
-            let percent = data.get("percent")?.as_u64()?.min(100) as u8;
+            let phase = data.get("phase").cloned().unwrap_or_default();
             Some(PoolEvent::Progress {
                 worker: worker(),
-                percent,
+                phase: serde_json::from_value(phase).unwrap_or_default(),
+                percent: number("percent")?.min(100) as u8,
             })
         }
         "log" => Some(PoolEvent::Log {
             worker: worker(),
-            stream: serde_json::from_value(data.get("stream")?.clone()).ok()?,
+            run: number("run").unwrap_or_default(),
+            stream: stream()?,
+            offset: number("offset")?,
             text: data.get("text")?.as_str()?.to_owned(),
+            position: event.id.clone(),
+        }),
+        "gap" => Some(PoolEvent::Gap {
+            worker: worker(),
+            stream: stream()?,
+            missing: number("missing")?,
         }),
         "end" => Some(PoolEvent::End),
         _ => None,
@@ -254,6 +288,7 @@ mod tests {
         read_event(&sse::Event {
             name: name.to_owned(),
             data: data.to_owned(),
+            id: "here".to_owned(),
         })
     }
 
@@ -274,19 +309,38 @@ mod tests {
             event("progress", r#"{"percent":43}"#),
             Some(PoolEvent::Progress {
                 worker: None,
+                phase: Phase::Image,
                 percent: 43
             })
         );
-        let log = event("log", r#"{"stream":"stdout","text":"hi\n"}"#);
-        assert!(
-            matches!(
-                log,
-                Some(PoolEvent::Log {
-                    stream: Output::Stdout,
-                    ..
-                })
+        assert!(matches!(
+            event("progress", r#"{"percent":43,"phase":"app"}"#),
+            Some(PoolEvent::Progress {
+                phase: Phase::App,
+                ..
+            })
+        ));
+        assert_eq!(
+            event(
+                "log",
+                r#"{"stream":"stdout","run":7,"offset":3,"text":"hi\n"}"#
             ),
-            "{log:?}"
+            Some(PoolEvent::Log {
+                worker: None,
+                run: 7,
+                stream: Output::Stdout,
+                offset: 3,
+                text: "hi\n".to_owned(),
+                position: "here".to_owned(),
+            })
+        );
+        assert_eq!(
+            event("gap", r#"{"stream":"stderr","offset":3,"missing":9}"#),
+            Some(PoolEvent::Gap {
+                worker: None,
+                stream: Output::Stderr,
+                missing: 9
+            })
         );
         assert_eq!(event("end", ""), Some(PoolEvent::End));
         assert_eq!(event("news", "{}"), None);

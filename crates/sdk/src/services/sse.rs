@@ -10,6 +10,8 @@ pub struct Event {
     pub name: String,
     /// The `data:` lines, joined by newlines.
     pub data: String,
+    /// The `id:` field: where to go on after it; empty when it has none.
+    pub id: String,
 }
 
 /// Collects bytes until events are complete.
@@ -54,6 +56,7 @@ impl Parser {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "event" => self.event.name = value.to_owned(),
+            "id" => self.event.id = value.to_owned(),
             "data" => {
                 if self.has_data {
                     self.event.data.push('\n');
@@ -61,7 +64,7 @@ impl Parser {
                 self.has_data = true;
                 self.event.data.push_str(value);
             }
-            _ => {} // comments keep the connection alive; ids and retries are not used
+            _ => {} // comments keep the connection alive; retries are not used
         }
         None
     }
@@ -73,16 +76,19 @@ mod tests {
 
     #[test]
     fn events_come_out_however_the_bytes_are_cut() {
-        let text =
-            b": hello\n\nevent: status\ndata: {\"a\":\r\ndata: 1}\r\n\r\ndata:x\n\nevent: end\n";
+        let text = b": hello\n\nevent: status\nid: 7\ndata: {\"a\":\r\ndata: 1}\r\n\r\n\
+              data:x\n\nevent: end\n";
         for size in [1, 3, 1000] {
             let mut parser = Parser::default();
             let events: Vec<_> = text
                 .chunks(size)
                 .flat_map(|bytes| parser.push(bytes).unwrap())
                 .collect();
-            let expected = [("status", "{\"a\":\n1}"), ("", "x")];
-            let got: Vec<_> = events.iter().map(|e| (&*e.name, &*e.data)).collect();
+            let expected = [("status", "{\"a\":\n1}", "7"), ("", "x", "")];
+            let got: Vec<_> = events
+                .iter()
+                .map(|e| (&*e.name, &*e.data, &*e.id))
+                .collect();
             assert_eq!(got, expected, "cut every {size}");
         }
     }

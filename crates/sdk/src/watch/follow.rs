@@ -8,7 +8,7 @@ use protocol::{
     TaskId,
     deal::{Deal, TaskStatus},
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     Client, Error,
@@ -20,11 +20,13 @@ use crate::{
     watch::{Outcome, Tracker, Update},
 };
 
-/// Tries to open the pool's stream before the chain alone is followed: the pool may learn of a
-/// deal a moment after us.
+/// Tries in a row to open the pool's stream before the chain alone is followed: the pool may learn
+/// of a deal a moment after us, and a pool that is started again is away for a while.
 const OPEN_TRIES_MAX: u32 = 20;
-/// Between two tries when no block comes in the meantime.
-const OPEN_RETRY: Duration = Duration::from_millis(500);
+/// First pause between two tries when no block comes in the meantime.
+const OPEN_RETRY_MS: u64 = 500;
+/// Longest pause: with all tries a stream that broke off is sought for more than a minute.
+const OPEN_RETRY_MS_MAX: u64 = 5_000;
 /// How long the pool may take to tell the rest once the chain says that the task is completed: the
 /// end of the output, and whether the result is only the report of a failed download.
 const CATCH_UP_MS: u64 = 3_000;
@@ -50,16 +52,7 @@ pub async fn task(
     let deadline = Instant::now() + Duration::from_secs(left);
     let wallet = wallet.filter(|wallet| wallet.address() == deal.requester);
     let id = deal.id.task(index);
-    let mut pool = Pool {
-        client,
-        id,
-        wallet,
-        url: None,
-        token: None,
-        tries: 0,
-        events: None,
-    };
-    pool.locate(deal).await;
+    let mut pool = Pool::of(client, deal, id, wallet).await;
     let mut tracker = Tracker::default();
     let mut heads = client.hub().heads();
     let mut errors = 0;
@@ -85,18 +78,20 @@ pub async fn task(
             if let Some(outcome) = tracker.outcome() {
                 return Ok(outcome.clone());
             }
-            pool.open(&mut tracker).await;
+            pool.open().await;
+            let (next_try, is_worth_trying) = (pool.next_try, pool.is_worth_trying());
             tokio::select! {
-                Ok(()) = heads.changed() => break,
+                Ok(()) = heads.changed() => {
+                    pool.expect_soon();
+                    break;
+                }
                 event = pool.next() => {
                     let Some(event) = event else { continue };
-                    let was_done = tracker.is_pool_done();
-                    tracker.on_pool(event).into_iter().for_each(&mut show);
-                    if tracker.is_pool_done() && !was_done {
+                    if pool.tell(event, &mut tracker, &mut show).await {
                         break;
                     }
                 }
-                () = sleep(OPEN_RETRY), if pool.is_worth_trying() => break,
+                () = sleep_until(next_try), if is_worth_trying => break,
                 () = sleep_until(deadline) => {
                     let status = client.hub().task(id).await.ok().flatten().map(|t| t.status);
                     tracker.on_chain(status.filter(|status| *status != TaskStatus::Unset));
@@ -114,14 +109,46 @@ struct Pool<'a> {
     wallet: Option<&'a Wallet>,
     url: Option<String>,
     token: Option<String>,
+    /// Behind the last output that came.
+    position: Option<String>,
+    /// In a row.
     tries: u32,
+    next_try: Instant,
+    was_open: bool,
     events: Option<Events>,
 }
 
-impl Pool<'_> {
-    async fn locate(&mut self, deal: &Deal) {
-        let url = compass::pool_url(self.client, deal.workerpool.pointer).await;
-        self.url = url.ok().flatten();
+impl<'a> Pool<'a> {
+    async fn of(client: &'a Client, deal: &Deal, id: TaskId, wallet: Option<&'a Wallet>) -> Self {
+        let url = compass::pool_url(client, deal.workerpool.pointer).await;
+        Self {
+            client,
+            id,
+            wallet,
+            url: url.ok().flatten(),
+            token: None,
+            position: None,
+            tries: 0,
+            next_try: Instant::now(),
+            was_open: false,
+            events: None,
+        }
+    }
+
+    /// Shows an event; true when the chain is worth asking at once.
+    async fn tell(
+        &mut self,
+        event: PoolEvent,
+        tracker: &mut Tracker,
+        show: &mut impl FnMut(Update),
+    ) -> bool {
+        let was_done = tracker.is_pool_done();
+        tracker.on_pool(event).into_iter().for_each(&mut *show);
+        if tracker.outcome().is_some() {
+            // what the app wrote may come behind the step that ended it
+            self.catch_up(tracker, show).await;
+        }
+        tracker.is_pool_done() && !was_done
     }
 
     async fn login(&mut self) {
@@ -134,16 +161,25 @@ impl Pool<'_> {
         self.url.is_some() && self.events.is_none() && self.tries < OPEN_TRIES_MAX
     }
 
-    async fn open(&mut self, tracker: &mut Tracker) {
-        if !self.is_worth_trying() {
+    /// A pool that did not know the task may have seen its deal in the block that came.
+    fn expect_soon(&mut self) {
+        if !self.was_open {
+            self.next_try = Instant::now();
+        }
+    }
+
+    async fn open(&mut self) {
+        if !self.is_worth_trying() || Instant::now() < self.next_try {
             return;
         }
+        let pause = OPEN_RETRY_MS.saturating_mul(1 << self.tries.min(8));
         self.tries += 1;
         self.login().await;
         let url = self.url.as_deref().unwrap_or_default();
-        match pool::stream(self.client, url, self.id, self.token.as_deref()).await {
+        let after = self.position.as_deref();
+        match pool::stream(self.client, url, self.id, self.token.as_deref(), after).await {
             Ok(events) => {
-                tracker.on_reconnect();
+                self.was_open = true;
                 self.events = Some(Box::pin(events));
             }
             Err(error) => {
@@ -152,16 +188,22 @@ impl Pool<'_> {
                 self.token = None;
             }
         }
+        self.next_try = Instant::now() + Duration::from_millis(pause.min(OPEN_RETRY_MS_MAX));
     }
 
     /// Hears the pool out, for a moment.
     async fn catch_up(&mut self, tracker: &mut Tracker, show: &mut impl FnMut(Update)) {
         let rest = async {
-            self.open(tracker).await;
-            while self.events.is_some() {
+            while self.events.is_some() || self.is_worth_trying() {
+                if self.events.is_none() {
+                    sleep_until(self.next_try).await;
+                    self.open().await;
+                    continue;
+                }
                 match self.next().await {
-                    Some(PoolEvent::End) | None => return,
+                    Some(PoolEvent::End) => return,
                     Some(event) => tracker.on_pool(event).into_iter().for_each(&mut *show),
+                    None => {}
                 }
             }
         };
@@ -174,11 +216,15 @@ impl Pool<'_> {
             Some(events) => events.next().await,
             None => std::future::pending().await,
         };
-        if next.is_none() {
-            self.events = None; // broke off: opened again soon
-        }
-        if next == Some(PoolEvent::End) {
-            self.tries = OPEN_TRIES_MAX;
+        match &next {
+            None => self.events = None, // broke off: opened again soon
+            Some(PoolEvent::End) => self.tries = OPEN_TRIES_MAX,
+            Some(event) => {
+                self.tries = 0;
+                if let PoolEvent::Log { position, .. } = event {
+                    self.position = Some(position.clone());
+                }
+            }
         }
         next
     }

@@ -23,8 +23,8 @@ pub enum Stage {
     Pulling(Option<u8>),
     /// Input files are coming down.
     Fetching,
-    /// The app runs.
-    Running,
+    /// The app runs; percent when it tells.
+    Running(Option<u8>),
     /// The result goes to the store.
     Uploading,
     /// The worker tells the chain.
@@ -50,7 +50,8 @@ impl fmt::Display for Stage {
             Self::Pulling(None) => f.write_str("pulling"),
             Self::Pulling(Some(percent)) => write!(f, "pulling {percent} %"),
             Self::Fetching => f.write_str("fetching inputs"),
-            Self::Running => f.write_str("running"),
+            Self::Running(None) => f.write_str("running"),
+            Self::Running(Some(percent)) => write!(f, "running {percent} %"),
             Self::Uploading => f.write_str("uploading"),
             Self::Contributing => f.write_str("contributing"),
             Self::Revealing => f.write_str("revealing"),
@@ -77,6 +78,13 @@ pub enum Update {
         stream: Stream,
         /// What; not necessarily whole lines.
         text: String,
+    },
+    /// Output that came and went while nobody listened.
+    Missing {
+        /// Where to.
+        stream: Stream,
+        /// How much, bytes.
+        bytes: u64,
     },
 }
 

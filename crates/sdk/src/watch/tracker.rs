@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use protocol::{
     Address, Cause,
     deal::TaskStatus,
-    message::Stream,
+    message::{Phase, Stream},
     status::{ReplicateStatus, TaskStage},
 };
 
@@ -24,10 +24,8 @@ pub struct Tracker {
     pool_is_done: bool,
     /// Replicates of one task print the same: only the first one is shown.
     speaker: Option<Address>,
-    /// Characters shown per stream.
-    shown: HashMap<Stream_, usize>,
-    /// Characters to pass over after a reconnection, when the pool repeats the past.
-    repeated: HashMap<Stream_, usize>,
+    /// Up to where each stream is shown: its run and offset.
+    shown: HashMap<Stream_, (u64, u64)>,
     /// A worker contributes its report of a failed download: the task completes on chain although
     /// the app never ran (spec/pool-worker.md §2.9).
     not_run: Option<Failure>,
@@ -45,7 +43,6 @@ impl Default for Tracker {
             pool_is_done: false,
             speaker: None,
             shown: HashMap::new(),
-            repeated: HashMap::new(),
             not_run: None,
             failures_seen: HashSet::new(),
         }
@@ -61,11 +58,6 @@ impl Tracker {
     /// Whether the chain is worth asking again at once.
     pub fn is_pool_done(&self) -> bool {
         self.pool_is_done
-    }
-
-    /// The stream was opened again: the pool tells everything from the start.
-    pub fn on_reconnect(&mut self) {
-        self.repeated = self.shown.clone();
     }
 
     /// The final deadline passed.
@@ -100,15 +92,35 @@ impl Tracker {
     pub fn on_pool(&mut self, event: PoolEvent) -> Vec<Update> {
         match event {
             PoolEvent::Status(status) => self.on_status(status),
-            PoolEvent::Progress { percent, .. } if self.stage <= Stage::Pulling(Some(100)) => {
-                self.advance(Stage::Pulling(Some(percent)))
-            }
+            PoolEvent::Progress { phase, percent, .. } => self.on_progress(phase, percent),
             PoolEvent::Log {
                 worker,
+                run,
                 stream,
+                offset,
                 text,
-            } => self.on_log(worker, stream, text),
-            PoolEvent::Progress { .. } | PoolEvent::End => Vec::new(),
+                ..
+            } => self.on_log(worker, stream, (run, offset), text),
+            PoolEvent::Gap {
+                worker,
+                stream,
+                missing,
+            } if self.is_speaker(worker) => vec![Update::Missing {
+                stream,
+                bytes: missing,
+            }],
+            PoolEvent::Gap { .. } | PoolEvent::End => Vec::new(),
+        }
+    }
+
+    fn on_progress(&mut self, phase: Phase, percent: u8) -> Vec<Update> {
+        let (stage, last) = match phase {
+            Phase::Image => (Stage::Pulling(Some(percent)), Stage::Pulling(Some(100))),
+            Phase::App => (Stage::Running(Some(percent)), Stage::Running(Some(100))),
+        };
+        match self.stage <= last {
+            true => self.advance(stage),
+            false => Vec::new(),
         }
     }
 
@@ -173,25 +185,33 @@ impl Tracker {
         }
     }
 
-    fn on_log(&mut self, worker: Option<Address>, stream: Stream, text: String) -> Vec<Update> {
-        if worker.is_some()
-            && *self.speaker.get_or_insert(worker.unwrap_or_default()) != worker.unwrap_or_default()
-        {
+    /// The first worker that speaks is listened to, until it gives up.
+    fn is_speaker(&mut self, worker: Option<Address>) -> bool {
+        worker.is_none_or(|worker| *self.speaker.get_or_insert(worker) == worker)
+    }
+
+    /// Shows what is new of it: a pool that was started again may repeat itself.
+    fn on_log(
+        &mut self,
+        worker: Option<Address>,
+        stream: Stream,
+        (run, offset): (u64, u64),
+        mut text: String,
+    ) -> Vec<Update> {
+        if !self.is_speaker(worker) {
             return Vec::new();
         }
-        let key = (worker, stream == Stream::Stderr);
-        let chars = text.chars().count();
-        let skipped = self
-            .repeated
-            .get(&key)
-            .copied()
-            .unwrap_or_default()
-            .min(chars);
-        if let Some(left) = self.repeated.get_mut(&key) {
-            *left -= skipped;
+        let shown = self
+            .shown
+            .entry((worker, stream == Stream::Stderr))
+            .or_default();
+        if shown.0 != run {
+            *shown = (run, 0);
         }
-        let text: String = text.chars().skip(skipped).collect();
-        *self.shown.entry(key).or_default() += chars - skipped;
+        let end = offset + text.len() as u64;
+        let known = usize::try_from(shown.1.saturating_sub(offset)).unwrap_or(usize::MAX);
+        text = text.get(known..).unwrap_or_default().to_owned();
+        shown.1 = shown.1.max(end);
         match text.is_empty() {
             true => Vec::new(),
             false => vec![Update::Output { stream, text }],
@@ -213,7 +233,7 @@ fn stage_of(step: ReplicateStatus) -> Option<Stage> {
     match step {
         AppDownloading => Some(Stage::Pulling(None)),
         DataDownloading => Some(Stage::Fetching),
-        Computing => Some(Stage::Running),
+        Computing => Some(Stage::Running(None)),
         ResultUploading => Some(Stage::Uploading),
         Contributing | ContributeAndFinalizeOngoing => Some(Stage::Contributing),
         Revealing => Some(Stage::Revealing),
@@ -262,6 +282,14 @@ mod tests {
         names.collect()
     }
 
+    fn progress(tracker: &mut Tracker, phase: Phase, percent: u8) -> Vec<String> {
+        stages(tracker.on_pool(PoolEvent::Progress {
+            worker: Some(A),
+            phase,
+            percent,
+        }))
+    }
+
     #[test]
     fn a_task_goes_through_its_stages_once() {
         let mut tracker = Tracker::default();
@@ -274,12 +302,7 @@ mod tests {
             stages(tracker.on_pool(task(TaskStage::Running))),
             Vec::<String>::new()
         );
-        let pull = |tracker: &mut Tracker, percent| {
-            stages(tracker.on_pool(PoolEvent::Progress {
-                worker: Some(A),
-                percent,
-            }))
-        };
+        let pull = |tracker: &mut Tracker, percent| progress(tracker, Phase::Image, percent);
         assert_eq!(
             stages(tracker.on_pool(step(A, ReplicateStatus::AppDownloading))),
             ["pulling"]
@@ -291,6 +314,8 @@ mod tests {
             ["running"]
         );
         assert_eq!(pull(&mut tracker, 90), Vec::<String>::new());
+        let app = progress(&mut tracker, Phase::App, 42);
+        assert_eq!(app, ["running 42 %"]);
         let late = tracker.on_pool(step(B, ReplicateStatus::AppDownloading));
         assert!(late.is_empty(), "{late:?}");
         assert!(tracker.outcome().is_none());
@@ -358,34 +383,51 @@ mod tests {
         assert_eq!(tracker.outcome(), Some(&Outcome::TimedOut(None)));
     }
 
-    fn log(worker: Address, text: &str) -> PoolEvent {
-        let (worker, text) = (Some(worker), text.to_owned());
+    fn log(worker: Address, run: u64, offset: u64, text: &str) -> PoolEvent {
         PoolEvent::Log {
-            worker,
+            worker: Some(worker),
+            run,
             stream: Stream::Stdout,
-            text,
+            offset,
+            text: text.to_owned(),
+            position: String::new(),
         }
+    }
+
+    fn texts(updates: Vec<Update>) -> Vec<String> {
+        let texts = updates.into_iter().filter_map(|update| match update {
+            Update::Output { text, .. } => Some(text),
+            _ => None,
+        });
+        texts.collect()
     }
 
     #[test]
     fn one_replicate_speaks_and_nothing_is_said_twice() {
         let mut tracker = Tracker::default();
-        let texts = |updates: Vec<Update>| -> Vec<String> {
-            let texts = updates.into_iter().filter_map(|update| match update {
-                Update::Output { text, .. } => Some(text),
-                _ => None,
-            });
-            texts.collect()
-        };
-        assert_eq!(texts(tracker.on_pool(log(A, "héllo "))), ["héllo "]);
-        assert_eq!(
-            texts(tracker.on_pool(log(B, "hello "))),
-            Vec::<String>::new()
-        );
-        tracker.on_reconnect();
-        assert_eq!(texts(tracker.on_pool(log(A, "héllo wor"))), ["wor"]);
-        assert_eq!(texts(tracker.on_pool(log(A, "ld"))), ["ld"]);
+        assert_eq!(texts(tracker.on_pool(log(A, 1, 0, "héllo "))), ["héllo "]);
+        assert!(tracker.on_pool(log(B, 1, 0, "hello ")).is_empty());
+        let again = log(A, 1, 0, "héllo wor");
+        assert_eq!(texts(tracker.on_pool(again)), ["wor"]);
+        assert!(tracker.on_pool(log(A, 1, 0, "héllo")).is_empty());
+        assert_eq!(texts(tracker.on_pool(log(A, 1, 10, "ld"))), ["ld"]);
+        assert_eq!(texts(tracker.on_pool(log(A, 2, 0, "anew"))), ["anew"]);
         tracker.on_pool(failed(A, Cause::AppComputeFailed));
-        assert_eq!(texts(tracker.on_pool(log(B, "again"))), ["again"]);
+        assert_eq!(texts(tracker.on_pool(log(B, 1, 6, "again"))), ["again"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let mut tracker = Tracker::default();
+        tracker.on_pool(log(A, 1, 0, "one"));
+        let gap = |worker| PoolEvent::Gap {
+            worker: Some(worker),
+            stream: Stream::Stdout,
+            missing: 7,
+        };
+        assert!(tracker.on_pool(gap(B)).is_empty());
+        let (stream, bytes) = (Stream::Stdout, 7);
+        assert_eq!(tracker.on_pool(gap(A)), [Update::Missing { stream, bytes }]);
+        assert_eq!(texts(tracker.on_pool(log(A, 1, 10, "two"))), ["two"]);
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub(super) market: Option<String>,
     pub(super) whitelist: Vec<Address>,
     pub(super) start_block: Option<u64>,
+    pub(super) logs_kept_seconds: u64,
     pub(super) finalizes_at_once: bool,
     pub(super) claims_for_requesters: bool,
     pub(super) chain: ChainConfig,
@@ -42,6 +43,7 @@ impl Default for Settings {
             market: None,
             whitelist: Vec::new(),
             start_block: None,
+            logs_kept_seconds: pool::machine::LOGS_KEPT_S,
             finalizes_at_once: true,
             claims_for_requesters: false,
             chain: ChainConfig::default(),
@@ -63,6 +65,10 @@ mod tests {
         assert_eq!(told.offer, [default]);
         assert_eq!(told.listen.unwrap().port(), super::super::STANDARD.port);
         assert_eq!(told.whitelist.len(), 1);
+        assert_eq!(
+            told.logs_kept_seconds,
+            Settings::default().logs_kept_seconds
+        );
         assert!(told.finalizes_at_once && !told.claims_for_requesters);
         assert!(told.workerpool.is_some() && told.start_block.is_some());
         let empty: Settings = toml::from_str(TEMPLATE).unwrap();

@@ -116,6 +116,7 @@ async fn config(
             .or_else(|| known.and_then(|known| known.market.clone())),
         offers: settings.offer,
         whitelist: settings.whitelist,
+        logs_kept_s: settings.logs_kept_seconds,
         finalizes_at_once: settings.finalizes_at_once,
         claims_for_requesters: settings.claims_for_requesters,
         start_block: start_block(settings.start_block, host, hub)?,
