@@ -37,6 +37,15 @@ pub struct Config {
     /// Processors of one task.
     #[serde(default = "cpus")]
     pub cpus: f64,
+    /// Processes and threads of one task at the same time.
+    #[serde(default = "pids")]
+    pub pids: u32,
+    /// What one task may write to the disk, bytes.
+    #[serde(default = "disk_bytes")]
+    pub disk_bytes: u64,
+    /// Output of one task that is kept, bytes.
+    #[serde(default = "log_bytes")]
+    pub log_bytes: u64,
     /// Whether the app may reach the network, as on the official workers.
     #[serde(default = "yes")]
     pub app_network: bool,
@@ -52,6 +61,18 @@ fn memory_bytes() -> u64 {
 
 fn cpus() -> f64 {
     engine::Limits::default().cpus
+}
+
+fn pids() -> u32 {
+    engine::Limits::default().pids
+}
+
+fn disk_bytes() -> u64 {
+    engine::Limits::default().disk_bytes
+}
+
+fn log_bytes() -> u64 {
+    engine::Limits::default().log_bytes
 }
 
 fn yes() -> bool {
@@ -72,6 +93,9 @@ impl Config {
             allow_local_images: false,
             memory_bytes: memory_bytes(),
             cpus: cpus(),
+            pids: pids(),
+            disk_bytes: disk_bytes(),
+            log_bytes: log_bytes(),
             app_network: yes(),
         }
     }
@@ -80,6 +104,9 @@ impl Config {
         engine::Limits {
             memory_bytes: self.memory_bytes,
             cpus: self.cpus,
+            pids: self.pids,
+            disk_bytes: self.disk_bytes,
+            log_bytes: self.log_bytes,
             ..engine::Limits::default()
         }
     }
