@@ -112,7 +112,7 @@ pub(crate) async fn network_none_has_only_loopback(world: &World) {
     let port = server.local_addr().unwrap().port();
     let script = format!(
         "ifconfig -a | grep -c HWaddr; ip addr show lo | grep -c 127.0.0.1; \
-         wget -q -T 2 -O - http://127.0.0.1:{port}/ || echo refused"
+         echo | /bin/busybox nc -w 2 127.0.0.1 {port} || echo refused"
     );
     let outcome = world.run(world.script(&script).await).await;
     assert_eq!(outcome.stdout(), "0\n1\nrefused\n", "{}", outcome.stderr());
