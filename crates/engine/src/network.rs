@@ -83,13 +83,13 @@ pub(crate) async fn resolve(spec: &RunSpec) -> Result<Option<Vec<(String, Ipv4Ad
 /// Whether an address is in none of the blocked ranges: whoever owns a listed name could let it
 /// point into our networks.
 fn is_outside(address: Ipv4Addr) -> bool {
-    let inside = |range: &&str| {
+    let inside = |range: &str| {
         let (first, bits) = range.split_once('/')?;
         let (first, bits) = (first.parse::<Ipv4Addr>().ok()?, bits.parse::<u32>().ok()?);
         let mask = u32::MAX << (32 - bits);
         Some(u32::from(first) & mask == u32::from(address) & mask)
     };
-    !BLOCKED.iter().any(|range| inside(&range) == Some(true))
+    !BLOCKED.iter().any(|range| inside(range) == Some(true))
 }
 
 /// Whether a name server is another machine, which may well be one of our networks.

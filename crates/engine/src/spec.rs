@@ -226,7 +226,8 @@ pub enum Network {
     /// says that private addresses are reachable; the built-in engine refuses to start them.
     Outbound,
     /// These hosts, resolved before the start, and nothing else: no name server either. At most
-    /// 32 names or IPv4 addresses, none of them private. Where it cannot be enforced, the container does not start.
+    /// 32 names or IPv4 addresses, none of them private. Where it cannot be enforced, the
+    /// container does not start.
     Allowlist(Vec<String>),
 }
 

@@ -1,9 +1,12 @@
 //! What an operator tells a worker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::Address;
 use serde::{Deserialize, Serialize};
+
+/// NVIDIA's driver makes it when it is loaded.
+const GPU_DEVICE: &str = "/dev/nvidiactl";
 
 /// A worker's configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,9 +49,16 @@ pub struct Config {
     /// Output of one task that is kept, bytes.
     #[serde(default = "log_bytes")]
     pub log_bytes: u64,
+    /// Whether tasks whose tag asks for a GPU get those of this machine; by default when NVIDIA's
+    /// driver is there, because a container that asks in vain does not start.
+    #[serde(default = "has_gpus")]
+    pub gpus: bool,
     /// Whether the app may reach the network, as on the official workers.
     #[serde(default = "yes")]
     pub app_network: bool,
+    /// The only hosts it may reach; none means all that are not private.
+    #[serde(default)]
+    pub app_hosts: Vec<String>,
 }
 
 fn one() -> u32 {
@@ -75,6 +85,10 @@ fn log_bytes() -> u64 {
     engine::Limits::default().log_bytes
 }
 
+fn has_gpus() -> bool {
+    Path::new(GPU_DEVICE).exists()
+}
+
 fn yes() -> bool {
     true
 }
@@ -96,7 +110,9 @@ impl Config {
             pids: pids(),
             disk_bytes: disk_bytes(),
             log_bytes: log_bytes(),
+            gpus: has_gpus(),
             app_network: yes(),
+            app_hosts: Vec::new(),
         }
     }
 
@@ -112,10 +128,10 @@ impl Config {
     }
 
     pub(crate) fn network(&self) -> engine::Network {
-        if self.app_network {
-            engine::Network::Outbound
-        } else {
-            engine::Network::None
+        match (self.app_network, self.app_hosts.is_empty()) {
+            (false, _) => engine::Network::None,
+            (true, true) => engine::Network::Outbound,
+            (true, false) => engine::Network::Allowlist(self.app_hosts.clone()),
         }
     }
 }

@@ -322,6 +322,7 @@ impl Replicate<'_> {
             limits: config.limits(),
             deadline: Duration::from_secs(facts.timeref.max(RUN_MIN_S)),
             network: config.network(),
+            gpus: config.gpus && facts.deal.tag.is_gpu(),
         };
         let task = self.task();
         let on_log = |stream: Stream, text: &str| {

@@ -101,6 +101,8 @@ pub struct Run {
     pub deadline: Duration,
     /// What it may reach.
     pub network: Network,
+    /// Whether it gets the machine's graphics processors.
+    pub gpus: bool,
 }
 
 /// How a run ended.
@@ -199,6 +201,7 @@ pub async fn run(
     spec.env = run.env;
     spec.limits = limits;
     spec.network = run.network;
+    spec.gpus = run.gpus;
     spec.binds = vec![
         Bind::writable(folders.input(), environment::IN),
         Bind::writable(folders.output(), environment::OUT),

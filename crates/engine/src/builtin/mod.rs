@@ -47,7 +47,8 @@ use store::Store;
 /// Containers without a daemon, through libcontainer.
 ///
 /// Same limits, privileges and network as with Docker, but no seccomp filter and no user
-/// namespace: for development and for applications one trusts. Layers compressed with zstd are not supported.
+/// namespace: for development and for applications one trusts. Layers compressed with zstd are
+/// not supported.
 #[derive(Debug)]
 pub struct Builtin {
     store: Arc<Store>,
