@@ -1,6 +1,6 @@
 //! Workers that tests add to a network: honest ones, and some that lie about what the app wrote.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -80,6 +80,16 @@ impl Engine for Lying {
             tracing::warn!(%error, "the lie failed");
         }
         Ok(exit)
+    }
+
+    async fn adopt(
+        &self,
+        name: &str,
+        deadline: Duration,
+        logs: LogSink,
+        cancel: CancellationToken,
+    ) -> Result<Option<Exit>, Error> {
+        self.engine.adopt(name, deadline, logs, cancel).await
     }
 
     async fn kill(&self, name: &str) -> Result<(), Error> {

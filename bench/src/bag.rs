@@ -1,7 +1,7 @@
 //! A bag of a thousand tasks from end to end, with an engine that runs nothing: what is measured is
 //! everything but the containers.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -73,7 +73,18 @@ impl Engine for Idle {
             code: 0,
             reason: Reason::Exited,
             log_bytes_dropped: 0,
+            usage: engine::Usage::default(),
         })
+    }
+
+    async fn adopt(
+        &self,
+        _: &str,
+        _: Duration,
+        _: LogSink,
+        _: CancellationToken,
+    ) -> Result<Option<Exit>, Error> {
+        Ok(None)
     }
 
     async fn kill(&self, _: &str) -> Result<(), Error> {

@@ -7,8 +7,8 @@
 //! Both promise the same, and one contract suite (`tests/contract.rs`) holds them to it:
 //!
 //! - an image is what its [`Pin`] says, or it is refused;
-//! - a container has a memory, process, cpu and log limit and a deadline, a small capability
-//!   set, no new privileges, and sees nothing of this process's environment;
+//! - a container has a memory, process, cpu, disk and log limit and a deadline, a small
+//!   capability set, no new privileges, and sees nothing of this process's environment;
 //! - the end of a container is an event, never found by polling;
 //! - when [`Engine::run`] returns, all its logs were delivered and nothing of it is left.
 //!
@@ -36,10 +36,12 @@ mod archive;
 mod builtin;
 mod detect;
 mod digest;
+mod disk;
 mod docker;
 mod error;
 mod image;
 mod log;
+mod network;
 mod progress;
 mod reference;
 mod registry;
@@ -48,8 +50,10 @@ mod security;
 mod spec;
 #[cfg(all(feature = "testing", target_os = "linux"))]
 pub mod testing;
+mod usage;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -66,6 +70,7 @@ pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
 pub use progress::{Progress, ProgressSink};
 pub use reference::ImageRef;
 pub use spec::{Bind, Exit, Limits, Network, Reason, RunSpec};
+pub use usage::Usage;
 
 /// What runs containers, so that a worker need not know which engine the machine has.
 ///
@@ -119,6 +124,24 @@ pub trait Engine: Send + Sync + Debug {
         logs: LogSink,
         cancel: CancellationToken,
     ) -> Result<Exit, Error>;
+
+    /// Finds again a container that a process before this one started and did not see end, and
+    /// waits for its end as [`Engine::run`] does. None when there is none.
+    ///
+    /// Docker's containers live on, or have ended meanwhile; their output is delivered from its
+    /// beginning, or from as far back as a file of `Limits::log_bytes` reaches. Those of the
+    /// built-in engine die with their process, so there is none; what is left is removed.
+    /// `deadline` counts from this call. A run of this very process by that name is ended first.
+    ///
+    /// # Errors
+    /// When the engine does not answer or loses the container.
+    async fn adopt(
+        &self,
+        name: &str,
+        deadline: Duration,
+        logs: LogSink,
+        cancel: CancellationToken,
+    ) -> Result<Option<Exit>, Error>;
 
     /// Stops and removes the container of that name; fine when there is none.
     ///

@@ -3,7 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Error, Image};
+use serde::{Deserialize, Serialize};
+
+use crate::usage::Usage;
+use crate::{Error, Image, network};
 
 /// Docker allows more; a host name does not.
 const NAME_CHARS_MAX: usize = 128;
@@ -11,6 +14,8 @@ const NAME_CHARS_MAX: usize = 128;
 const ARGS_BYTES_MAX: usize = 1024 * 1024;
 /// Less memory than this cannot start a container.
 const MEMORY_BYTES_MIN: u64 = 6 * 1024 * 1024;
+/// A program that writes nothing still makes a directory or two.
+const DISK_BYTES_MIN: u64 = 64 * 1024;
 
 /// One container, from creation to removal.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +37,9 @@ pub struct RunSpec {
     pub deadline: Duration,
     /// What it may reach.
     pub network: Network,
+    /// Whether it gets the graphics processors of the machine. Docker asks its runtime for all of
+    /// them; the built-in engine passes the device files of NVIDIA's driver, not its libraries.
+    pub gpus: bool,
 }
 
 impl RunSpec {
@@ -46,6 +54,7 @@ impl RunSpec {
             limits: Limits::default(),
             deadline,
             network: Network::None,
+            gpus: false,
         }
     }
 
@@ -84,11 +93,17 @@ impl RunSpec {
                 "paths must be absolute, without `..`, and not the root",
             );
         }
+        if !self.network.is_sound() {
+            return bad("network", "the allowlist needs 1 to 32 host names");
+        }
         if self.limits.memory_bytes < MEMORY_BYTES_MIN {
             return bad("limits", "less than 6 MiB of memory");
         }
         if !(self.limits.cpus > 0.0 && self.limits.cpus.is_finite()) || self.limits.pids == 0 {
             return bad("limits", "cpus and pids must be positive");
+        }
+        if self.limits.disk_bytes < DISK_BYTES_MIN || self.limits.files == 0 {
+            return bad("limits", "less than 64 KiB of disk, or no files");
         }
         Ok(())
     }
@@ -154,7 +169,7 @@ impl Bind {
 }
 
 /// What a container may use. There is no "unlimited".
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Memory and swap together, bytes.
     pub memory_bytes: u64,
@@ -164,14 +179,27 @@ pub struct Limits {
     pub cpus: f64,
     /// Output that is delivered, both streams together, bytes; the rest is dropped and counted.
     pub log_bytes: u64,
-    /// The largest file it may write, bytes. A bound on mistakes, not a quota: neither engine
-    /// can limit the sum on every file system.
+    /// The largest file it may write, bytes; the kernel holds it to that. More than `disk_bytes`
+    /// means `disk_bytes`.
     pub file_bytes: u64,
+    /// What it may add to the disk, bytes: to its own root, its volumes and its writable binds
+    /// together. It is measured a few times a second, so a fast writer gets beyond it by what the
+    /// disk takes meanwhile, before it is killed.
+    pub disk_bytes: u64,
+    /// How many files, directories and links it may add there.
+    pub files: u64,
+}
+
+impl Limits {
+    /// The largest single file, bytes.
+    pub(crate) fn file_bytes_max(&self) -> u64 {
+        self.file_bytes.min(self.disk_bytes)
+    }
 }
 
 impl Default for Limits {
-    /// Room for a small task: 2 GiB, 512 processes, one processor, 1 MiB of output, files of
-    /// 10 GiB.
+    /// Room for a small task: 2 GiB, 512 processes, one processor, 1 MiB of output, 10 GiB of disk
+    /// and a quarter of a million files, which is several large language environments.
     fn default() -> Self {
         Self {
             memory_bytes: 2 << 30,
@@ -179,19 +207,40 @@ impl Default for Limits {
             cpus: 1.0,
             log_bytes: 1 << 20,
             file_bytes: 10 << 30,
+            disk_bytes: 10 << 30,
+            files: 250_000,
         }
     }
 }
 
 /// What a container may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Network {
     /// Only its own loopback.
     #[default]
     None,
-    /// The world. Docker gives it a bridge of its own; the built-in engine has no bridge and
-    /// shares the host's network, so that services on the host's loopback are reachable too.
+    /// The world, through a bridge or a pair of interfaces of its own. Not the host, nor its
+    /// private networks, nor a cloud's metadata, nor other containers; name servers excepted.
+    ///
+    /// That takes `iptables` and root. Where Docker's containers run without either, a warning
+    /// says that private addresses are reachable; the built-in engine refuses to start them.
     Outbound,
+    /// These hosts, resolved before the start, and nothing else: no name server either. At most
+    /// 32 names or IPv4 addresses, none of them private. Where it cannot be enforced, the
+    /// container does not start.
+    Allowlist(Vec<String>),
+}
+
+impl Network {
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Allowlist(hosts) => {
+                (1..=network::HOSTS_MAX).contains(&hosts.len())
+                    && hosts.iter().all(|host| network::is_host(host))
+            }
+            Self::None | Self::Outbound => true,
+        }
+    }
 }
 
 /// How a container ended.
@@ -203,6 +252,8 @@ pub struct Exit {
     pub reason: Reason,
     /// Output beyond `Limits::log_bytes`, bytes.
     pub log_bytes_dropped: u64,
+    /// What it used at most.
+    pub usage: Usage,
 }
 
 /// Why a container ended.
@@ -214,6 +265,12 @@ pub enum Reason {
     Deadline,
     /// It failed after the kernel killed one of its processes for exceeding `memory_bytes`.
     OutOfMemory,
+    /// It wrote more than `disk_bytes`, or more files than `files`, or the disk itself is almost
+    /// full. Told also of a container that ended by itself and left too much.
+    DiskFull,
+    /// Somebody else killed it: an operator, another program, the daemon's end. A program that
+    /// ends with code 137 of its own cannot be told apart.
+    Killed,
     /// The caller's token, or `Engine::kill`.
     Cancelled,
 }
@@ -240,7 +297,7 @@ mod tests {
 
     #[test]
     fn unsound_specs_are_refused() {
-        let edits: [fn(&mut RunSpec); 12] = [
+        let edits: [fn(&mut RunSpec); 16] = [
             |s| s.name = "a".into(),
             |s| s.name = "../../etc".into(),
             |s| s.name = "x".repeat(NAME_CHARS_MAX + 1),
@@ -253,6 +310,10 @@ mod tests {
             |s| s.limits.memory_bytes = 1,
             |s| s.limits.cpus = f64::NAN,
             |s| s.limits.pids = 0,
+            |s| s.limits.disk_bytes = 1,
+            |s| s.limits.files = 0,
+            |s| s.network = Network::Allowlist(Vec::new()),
+            |s| s.network = Network::Allowlist(vec!["-j ACCEPT".into()]),
         ];
         for (index, edit) in edits.into_iter().enumerate() {
             let mut spec = spec();

@@ -1,9 +1,12 @@
 //! What an operator tells a worker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protocol::{Address, message::Profile};
 use serde::{Deserialize, Serialize};
+
+/// NVIDIA's driver makes it when it is loaded.
+const GPU_DEVICE: &str = "/dev/nvidiactl";
 
 /// A worker's configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,12 +40,25 @@ pub struct Config {
     /// Processors of one task.
     #[serde(default = "cpus")]
     pub cpus: f64,
+    /// Processes and threads of one task at the same time.
+    #[serde(default = "pids")]
+    pub pids: u32,
+    /// What one task may write to the disk, bytes.
+    #[serde(default = "disk_bytes")]
+    pub disk_bytes: u64,
+    /// Output of one task that is kept, bytes.
+    #[serde(default = "log_bytes")]
+    pub log_bytes: u64,
+    /// Whether tasks whose tag asks for a GPU get those of this machine; by default when NVIDIA's
+    /// driver is there, because a container that asks in vain does not start.
+    #[serde(default = "has_gpus")]
+    pub gpus: bool,
     /// Whether the app may reach the network, as on the official workers.
     #[serde(default = "yes")]
     pub app_network: bool,
-    /// Whether the machine has a GPU for tasks whose tag asks for one.
+    /// The only hosts it may reach; none means all that are not private.
     #[serde(default)]
-    pub gpu: bool,
+    pub app_hosts: Vec<String>,
     /// Seconds of the longest category taken; 0 is any.
     #[serde(default = "none")]
     pub seconds_max: u64,
@@ -67,6 +83,22 @@ fn cpus() -> f64 {
     engine::Limits::default().cpus
 }
 
+fn pids() -> u32 {
+    engine::Limits::default().pids
+}
+
+fn disk_bytes() -> u64 {
+    engine::Limits::default().disk_bytes
+}
+
+fn log_bytes() -> u64 {
+    engine::Limits::default().log_bytes
+}
+
+fn has_gpus() -> bool {
+    Path::new(GPU_DEVICE).exists()
+}
+
 fn yes() -> bool {
     true
 }
@@ -85,8 +117,12 @@ impl Config {
             allow_local_images: false,
             memory_bytes: memory_bytes(),
             cpus: cpus(),
+            pids: pids(),
+            disk_bytes: disk_bytes(),
+            log_bytes: log_bytes(),
+            gpus: has_gpus(),
             app_network: yes(),
-            gpu: false,
+            app_hosts: Vec::new(),
             seconds_max: none(),
             owner: None,
         }
@@ -95,7 +131,7 @@ impl Config {
     /// What the pool is told of the machine.
     pub(crate) fn profile(&self) -> Profile {
         Profile {
-            gpu: self.gpu,
+            gpu: self.gpus,
             seconds_max: self.seconds_max,
             owner: self.owner,
             images: Vec::new(),
@@ -106,15 +142,18 @@ impl Config {
         engine::Limits {
             memory_bytes: self.memory_bytes,
             cpus: self.cpus,
+            pids: self.pids,
+            disk_bytes: self.disk_bytes,
+            log_bytes: self.log_bytes,
             ..engine::Limits::default()
         }
     }
 
     pub(crate) fn network(&self) -> engine::Network {
-        if self.app_network {
-            engine::Network::Outbound
-        } else {
-            engine::Network::None
+        match (self.app_network, self.app_hosts.is_empty()) {
+            (false, _) => engine::Network::None,
+            (true, true) => engine::Network::Outbound,
+            (true, false) => engine::Network::Allowlist(self.app_hosts.clone()),
         }
     }
 }

@@ -451,6 +451,7 @@ impl Replicate<'_> {
             limits: config.limits(),
             deadline: Duration::from_secs(facts.timeref.max(RUN_MIN_S)),
             network: config.network(),
+            gpus: config.gpus && facts.deal.tag.is_gpu(),
         };
         let told = Told {
             run: self.context.spool.start(self.task()),

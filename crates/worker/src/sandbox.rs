@@ -21,6 +21,10 @@ use crate::{
     progress,
 };
 
+const MS_PER_S: u64 = 1_000;
+/// Largest first.
+const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+
 /// How the names of a worker's containers begin: its leftovers are swept by it. The folder counts
 /// because the workers of every local network have the same keys and may share a daemon.
 pub fn container_prefix(worker: Address, data_dir: &Path) -> String {
@@ -123,6 +127,8 @@ pub struct Run {
     pub deadline: Duration,
     /// What it may reach.
     pub network: Network,
+    /// Whether it gets the machine's graphics processors.
+    pub gpus: bool,
 }
 
 /// How a run ended.
@@ -132,26 +138,75 @@ pub struct Ran {
     pub exit: Exit,
     /// The end of what it printed.
     pub logs: Logs,
+    /// What it might use.
+    pub limits: Limits,
+    /// How long it might take.
+    pub deadline: Duration,
 }
 
 impl Ran {
-    /// Why the run is a failure, if it is one (spec/pool-worker.md §2.10).
+    /// Why the run is a failure, if it is one (spec/pool-worker.md §2.10). The official code for
+    /// most is the same; which limit it was, and how far the app went, is in the message.
     pub fn failure(&self) -> Option<Failure> {
         let code = self.exit.code;
-        match self.exit.reason {
-            Reason::Exited if code == 0 => None,
-            Reason::Exited => {
-                let message = format!("the app ended with exit code {code}");
-                Some(Failure::new(Cause::AppComputeFailed, message))
-            }
-            Reason::OutOfMemory => {
-                let message = "the app used more memory than the worker gives";
-                Some(Failure::new(Cause::AppComputeFailed, message))
-            }
-            Reason::Deadline => Some(Failure::plain(Cause::AppComputeTimeout)),
-            Reason::Cancelled => Some(Failure::plain(Cause::AbortedByWorker)),
+        let (cause, message) = match self.exit.reason {
+            Reason::Exited if code == 0 => return None,
+            Reason::Exited => (
+                Cause::AppComputeFailed,
+                format!("the app ended with exit code {code}"),
+            ),
+            Reason::OutOfMemory => (Cause::AppComputeFailed, self.out_of_memory()),
+            Reason::DiskFull => (Cause::AppComputeFailed, self.disk_full()),
+            Reason::Killed => (
+                Cause::AppComputeFailed,
+                format!("the app was killed, not by the worker (exit code {code})"),
+            ),
+            Reason::Deadline => (Cause::AppComputeTimeout, self.timeout()),
+            Reason::Cancelled => return Some(Failure::plain(Cause::AbortedByWorker)),
+        };
+        Some(Failure::new(cause, message))
+    }
+
+    fn out_of_memory(&self) -> String {
+        let limit = self.limits.memory_bytes;
+        let used = self.exit.usage.memory_bytes.unwrap_or(limit);
+        format!("the app ran out of memory: used {}", of(used, limit))
+    }
+
+    fn disk_full(&self) -> String {
+        let limit = self.limits.disk_bytes;
+        match self.exit.usage.disk_bytes {
+            Some(used) if used < limit => format!(
+                "the app wrote too much: used {}, in more than {} files or until the disk of the \
+                 worker was almost full",
+                of(used, limit),
+                self.limits.files
+            ),
+            used => format!(
+                "the app wrote too much: used {} of disk",
+                of(used.unwrap_or(limit), limit)
+            ),
         }
     }
+
+    fn timeout(&self) -> String {
+        let cause = Cause::AppComputeTimeout.sentence();
+        let cpu = self.exit.usage.cpu_ms;
+        let cpu = cpu.map_or_else(String::new, |ms| {
+            format!(", with {} s of processor time", ms / MS_PER_S)
+        });
+        format!("{cause}: {} s{cpu}", self.deadline.as_secs())
+    }
+}
+
+/// `2.0 GiB of 2.0 GiB`, in the unit of the limit.
+fn of(used: u64, limit: u64) -> String {
+    let (unit, name) = UNITS
+        .into_iter()
+        .find(|(unit, _)| limit >= *unit)
+        .unwrap_or((1, "bytes"));
+    let in_unit = |bytes: u64| format!("{:.1} {name}", bytes as f64 / unit as f64);
+    format!("{} of {}", in_unit(used), in_unit(limit))
 }
 
 /// Runs the app in its folders. `observer` sees output and progress as they come; the file of the
@@ -167,11 +222,13 @@ pub async fn run(
     observer: impl Observer,
     cancel: CancellationToken,
 ) -> Result<Ran, engine::Error> {
-    let mut spec = RunSpec::new(run.name, run.image, run.deadline);
+    let (limits, deadline) = (run.limits, run.deadline);
+    let mut spec = RunSpec::new(run.name, run.image, deadline);
     spec.args = run.args;
     spec.env = run.env;
-    spec.limits = run.limits;
+    spec.limits = limits;
     spec.network = run.network;
+    spec.gpus = run.gpus;
     spec.binds = vec![
         Bind::writable(folders.input(), environment::IN),
         Bind::writable(folders.output(), environment::OUT),
@@ -188,11 +245,15 @@ pub async fn run(
     Ok(Ran {
         exit,
         logs: output.tail(),
+        limits,
+        deadline,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::Usage;
+
     use super::*;
 
     #[test]
@@ -200,6 +261,63 @@ mod tests {
         let prefix = |folder: &str| container_prefix(Address::ZERO, Path::new(folder));
         assert_eq!(prefix("/a"), prefix("/a"));
         assert_ne!(prefix("/a"), prefix("/b"));
+    }
+
+    fn ended(reason: Reason, usage: Usage) -> Option<Failure> {
+        let exit = Exit {
+            code: 137,
+            reason,
+            log_bytes_dropped: 0,
+            usage,
+        };
+        let ran = Ran {
+            exit,
+            logs: Logs::default(),
+            limits: Limits::default(),
+            deadline: Duration::from_secs(300),
+        };
+        ran.failure()
+    }
+
+    #[test]
+    fn a_failure_names_the_limit_and_how_far_the_app_went() {
+        let usage = Usage {
+            memory_bytes: Some(2 << 30),
+            cpu_ms: Some(12_345),
+            pids: Some(3),
+            disk_bytes: Some(11 << 30),
+        };
+        for (reason, cause, words) in [
+            (
+                Reason::OutOfMemory,
+                Cause::AppComputeFailed,
+                "the app ran out of memory: used 2.0 GiB of 2.0 GiB",
+            ),
+            (
+                Reason::DiskFull,
+                Cause::AppComputeFailed,
+                "the app wrote too much: used 11.0 GiB of 10.0 GiB of disk",
+            ),
+            (
+                Reason::Killed,
+                Cause::AppComputeFailed,
+                "the app was killed, not by the worker (exit code 137)",
+            ),
+            (
+                Reason::Deadline,
+                Cause::AppComputeTimeout,
+                "the app ran longer than the category allows: 300 s, with 12 s of processor time",
+            ),
+        ] {
+            let failure = ended(reason, usage).unwrap();
+            assert_eq!((failure.cause, failure.message.as_str()), (cause, words));
+        }
+        let few = Usage {
+            disk_bytes: Some(1 << 30),
+            ..usage
+        };
+        let many_files = ended(Reason::DiskFull, few).unwrap().message;
+        assert!(many_files.contains("250000 files"), "{many_files}");
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! A run on disk: what the helper needs to start it and what it leaves behind.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::config::ImageConfig;
+use super::gpu::{self, Gpu};
 use super::store::create_private;
 use super::user::User;
 use crate::security::{CAPABILITIES, OPEN_FILES_MAX};
-use crate::{Bind, Digest, Error, Limits, Network, RunSpec};
+use crate::{Bind, Digest, Error, Limits, RunSpec, network};
 
 /// The period of the processor quota, microseconds (the kernel's default).
 const CPU_PERIOD_US: u64 = 100_000;
@@ -25,8 +27,36 @@ pub(super) struct Plan {
     pub(super) lower: PathBuf,
     /// Made in the root where missing.
     pub(super) workdir: String,
-    /// A network of its own with only a loopback.
-    pub(super) isolated: bool,
+    /// Its way out; None means that its network has only a loopback.
+    pub(super) link: Option<Link>,
+}
+
+/// A container's way out of its own network.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    /// The only addresses it may reach, by name; None means the world.
+    pub(super) only: Option<Vec<(String, Ipv4Addr)>>,
+}
+
+impl Link {
+    /// A container that may not ask a name server finds the names here.
+    fn hosts(&self) -> String {
+        let listed = self.only.iter().flatten();
+        listed.fold(String::new(), |text, (name, address)| {
+            format!("{text}{address}\t{name}\n")
+        })
+    }
+
+    fn resolvers(&self) -> String {
+        if self.only.is_some() {
+            return String::new();
+        }
+        let servers = network::resolvers().into_iter();
+        servers.fold(String::new(), |text, server| {
+            format!("{text}nameserver {server}\n")
+        })
+    }
 }
 
 /// What the helper reports.
@@ -78,11 +108,10 @@ impl Bundle {
             create_private(&self.path(dir))?;
         }
         let hostname = &Digest::of(spec.name.as_bytes()).hex()[..12];
-        let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n");
-        let resolv = match spec.network {
-            Network::None => String::new(),
-            Network::Outbound => fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
-        };
+        let listed = plan.link.as_ref().map(Link::hosts).unwrap_or_default();
+        let hosts =
+            format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n{listed}");
+        let resolv = plan.link.as_ref().map(Link::resolvers).unwrap_or_default();
         let config = self.config(spec, image, user, cgroup, hostname);
         for (path, text) in [
             ("etc/hostname", format!("{hostname}\n")),
@@ -113,7 +142,12 @@ impl Bundle {
             mounts.push(bind(&Bind::read_only(source, format!("/etc/{name}"))));
         }
         mounts.extend(spec.binds.iter().map(bind));
-        // The network is the helper's, which has left the host's if so planned.
+        let gpus = if spec.gpus {
+            gpu::list(Path::new("/dev"))
+        } else {
+            Vec::new()
+        };
+        // The network is the helper's, which has left the host's.
         let namespaces = ["pid", "mount", "ipc", "uts"].map(|kind| json!({ "type": kind }));
         json!({
             "ociVersion": "1.0.2",
@@ -124,7 +158,8 @@ impl Bundle {
             "linux": {
                 "cgroupsPath": cgroup,
                 "namespaces": namespaces,
-                "resources": resources(&spec.limits),
+                "resources": resources(&spec.limits, &gpus),
+                "devices": gpus.iter().map(Gpu::node).collect::<Vec<_>>(),
                 "maskedPaths": MASKED,
                 "readonlyPaths": READ_ONLY,
             },
@@ -173,17 +208,19 @@ fn process(spec: &RunSpec, image: &ImageConfig, user: &User, hostname: &str) -> 
         "capabilities": { "bounding": all, "effective": held, "permitted": held },
         "rlimits": [
             rlimit("RLIMIT_NOFILE", OPEN_FILES_MAX.into()),
-            rlimit("RLIMIT_FSIZE", spec.limits.file_bytes),
+            rlimit("RLIMIT_FSIZE", spec.limits.file_bytes_max()),
             rlimit("RLIMIT_CORE", 0),
         ],
     })
 }
 
-fn resources(limits: &Limits) -> Value {
+fn resources(limits: &Limits, gpus: &[Gpu]) -> Value {
+    let mut devices = vec![json!({ "allow": false, "access": "rwm" })];
+    devices.extend(gpus.iter().map(Gpu::rule));
     let quota = (limits.cpus * CPU_PERIOD_US as f64) as i64;
     // The sum of memory and swap: equal to memory means no swap.
     json!({
-        "devices": [{ "allow": false, "access": "rwm" }],
+        "devices": devices,
         "memory": { "limit": limits.memory_bytes, "swap": limits.memory_bytes },
         "cpu": { "quota": quota.max(1000), "period": CPU_PERIOD_US },
         "pids": { "limit": limits.pids },

@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Usage;
+use crate::usage::{GROUPS, keyed};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-const ROOT: &str = "/sys/fs/cgroup";
 /// A killed process that is still there after so long hangs in the kernel.
 const DEATH_TIMEOUT_S: i64 = 10;
 /// Processes may fork while they are being killed, but the process limit ends that.
@@ -17,9 +18,9 @@ const KILL_ROUNDS_MAX: usize = 64;
 /// The directories of a group: one in version 2, one per controller in version 1.
 fn dirs(group: &str) -> Vec<PathBuf> {
     let name = group.trim_start_matches('/');
-    let controllers = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    let controllers = fs::read_dir(GROUPS).into_iter().flatten().flatten();
     let candidates = controllers.map(|entry| entry.path().join(name));
-    let all = candidates.chain([Path::new(ROOT).join(name)]);
+    let all = candidates.chain([Path::new(GROUPS).join(name)]);
     all.filter(|dir| dir.join("cgroup.procs").exists())
         .collect()
 }
@@ -27,20 +28,15 @@ fn dirs(group: &str) -> Vec<PathBuf> {
 /// How many processes of the group the kernel killed for want of memory.
 pub(super) fn oom_kills(group: &str) -> u64 {
     let files = ["memory.events", "memory.oom_control"];
-    let texts = dirs(group)
+    let paths = dirs(group)
         .into_iter()
         .flat_map(|dir| files.map(|file| dir.join(file)));
-    texts
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|text| {
-            let counts = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("oom_kill "));
-            counts
-                .filter_map(|count| count.trim().parse::<u64>().ok())
-                .collect::<Vec<_>>()
-        })
-        .sum()
+    paths.filter_map(|path| keyed(&path, "oom_kill")).sum()
+}
+
+/// What the group has used until now.
+pub(super) fn usage(group: &str) -> Usage {
+    Usage::of_group(&dirs(group))
 }
 
 /// Kills everything in the group and removes it; fine when there is none.

@@ -27,7 +27,7 @@ use rustix::process::{
 use rustix::thread::UnshareFlags;
 
 use super::bundle::{Bundle, Outcome, Plan};
-use super::{complaint, root};
+use super::{complaint, link, root};
 
 /// The loopback is the first interface of every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -83,28 +83,26 @@ fn run(bundle: &Bundle) -> Result<i64> {
         .ok_or_else(|| "ended without a status".to_owned())
 }
 
-/// Leaves the host's mounts, and its network if so planned. What is mounted from here on is
-/// unmounted by the kernel when the last process of this run is gone.
+/// Leaves the host's mounts and its network. What is mounted from here on is unmounted by the
+/// kernel when the last process of this run is gone, and so are the interfaces.
 fn separate(plan: &Plan) -> Result<()> {
-    let network = if plan.isolated {
-        UnshareFlags::NEWNET
-    } else {
-        UnshareFlags::empty()
-    };
+    let outside = link::here().map_err(said("network"))?;
     #[expect(
         deprecated,
         reason = "unsafe only where file descriptors are concerned"
     )]
-    rustix::thread::unshare(UnshareFlags::NEWNS | network).map_err(said("namespaces"))?;
+    rustix::thread::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWNET)
+        .map_err(said("namespaces"))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(said("mounts"))?;
-    if plan.isolated {
-        let client = LinkClient::new(create_network_client());
-        client
-            .and_then(|mut client| client.set_up(LOOPBACK_INDEX))
-            .map_err(said("loopback"))?;
+    let client = LinkClient::new(create_network_client());
+    client
+        .and_then(|mut client| client.set_up(LOOPBACK_INDEX))
+        .map_err(said("loopback"))?;
+    match &plan.link {
+        Some(link) => link::connect(&outside, link).map_err(said("network")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn start(bundle: &Bundle) -> Result<Pid> {

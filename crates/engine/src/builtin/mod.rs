@@ -9,8 +9,10 @@ mod bundle;
 mod cgroup;
 mod complaint;
 mod config;
+mod gpu;
 mod helper;
 mod layer;
+mod link;
 mod pull;
 mod root;
 mod run;
@@ -23,6 +25,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,9 +46,9 @@ use store::Store;
 
 /// Containers without a daemon, through libcontainer.
 ///
-/// Same limits and privileges as with Docker, but no seccomp filter, no network bridge (see
-/// [`Network::Outbound`](crate::Network::Outbound)) and no user namespace: for development and
-/// for applications one trusts. Layers compressed with zstd are not supported.
+/// Same limits, privileges and network as with Docker, but no seccomp filter and no user
+/// namespace: for development and for applications one trusts. Layers compressed with zstd are
+/// not supported.
 #[derive(Debug)]
 pub struct Builtin {
     store: Arc<Store>,
@@ -208,6 +211,19 @@ impl Engine for Builtin {
         cancel: CancellationToken,
     ) -> Result<Exit, Error> {
         run::run(self, spec, logs, cancel).await
+    }
+
+    /// Always None: a container dies with the process that started it. What is left of it is
+    /// removed, so that it certainly has ended when this returns.
+    async fn adopt(
+        &self,
+        name: &str,
+        _deadline: Duration,
+        _logs: LogSink,
+        _cancel: CancellationToken,
+    ) -> Result<Option<Exit>, Error> {
+        self.kill(name).await?;
+        Ok(None)
     }
 
     async fn kill(&self, name: &str) -> Result<(), Error> {

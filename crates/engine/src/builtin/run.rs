@@ -12,12 +12,13 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::bundle::{Bundle, Outcome, Plan};
+use super::bundle::{Bundle, Link, Outcome, Plan};
 use super::{Builtin, cgroup, user};
+use crate::disk::{self, Disk};
 use crate::log::CappedLog;
 use crate::running::Entry;
 use crate::security::KILLED_CODE;
-use crate::{Error, Exit, LogSink, Network, Reason, RunSpec, Stream};
+use crate::{Error, Exit, LogSink, Network, Reason, RunSpec, Stream, Usage, network};
 
 /// The helper kills at once; one that has not ended by then is killed itself.
 const KILL_TIMEOUT_MS: u64 = 5_000;
@@ -41,7 +42,8 @@ pub(super) async fn run(
     blocking(move || left.discard()).await?;
     let cancel = entry.cancel().clone();
     let mut guard = Removal(Some((remains.clone(), entry)));
-    prepare(engine, &spec, &remains)?;
+    let link = link(&spec).await?;
+    prepare(engine, &spec, &remains, link)?;
     let logs = CappedLog::new(logs, spec.limits.log_bytes);
     let result = drive(engine, &spec, &remains, logs, cancel).await;
     let entry = guard.0.take();
@@ -72,7 +74,7 @@ impl Remains {
         }
         // The helper may have been about to start the container when we killed its group.
         cgroup::destroy(&self.group).map_err(Error::io("remove the control group", group))?;
-        fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
+        disk::remove_tree(dir).map_err(Error::io("remove", dir))
     }
 }
 
@@ -106,7 +108,30 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-fn prepare(engine: &Builtin, spec: &RunSpec, remains: &Remains) -> Result<(), Error> {
+/// The container's way out, with the rules that bound it in place.
+async fn link(spec: &RunSpec) -> Result<Option<Link>, Error> {
+    if spec.network == Network::None {
+        return Ok(None);
+    }
+    let only = network::resolve(spec).await?;
+    let name = spec.name.clone();
+    blocking(move || {
+        let ready = network::forward().and_then(|()| network::protect());
+        ready.map_err(|error| Error::CannotStart {
+            name,
+            reason: format!("a network needs iptables: {error}"),
+        })
+    })
+    .await?;
+    Ok(Some(Link { only }))
+}
+
+fn prepare(
+    engine: &Builtin,
+    spec: &RunSpec,
+    remains: &Remains,
+    link: Option<Link>,
+) -> Result<(), Error> {
     let cannot = |reason: String| Error::CannotStart {
         name: spec.name.clone(),
         reason,
@@ -129,7 +154,7 @@ fn prepare(engine: &Builtin, spec: &RunSpec, remains: &Remains) -> Result<(), Er
     let plan = Plan {
         lower: root,
         workdir: image.workdir().to_owned(),
-        isolated: spec.network == Network::None,
+        link,
     };
     remains
         .bundle
@@ -143,6 +168,9 @@ async fn drive(
     logs: CappedLog,
     cancel: CancellationToken,
 ) -> Result<Exit, Error> {
+    let own = ["upper", "rootfs"].map(|name| remains.bundle.path(name));
+    let before = Disk::before(&spec.binds).await;
+    let disk = Disk::new(disk::writable(&spec.binds), own, before, &spec.limits);
     let mut helper = spawn(engine, &remains.bundle)?;
     let line = helper.stdin.take();
     let pump = pump(helper.stdout.take(), helper.stderr.take(), logs);
@@ -153,6 +181,7 @@ async fn drive(
         }
         () = tokio::time::sleep(spec.deadline) => Some(Reason::Deadline),
         () = cancel.cancelled() => Some(Reason::Cancelled),
+        () = disk.exceeded() => Some(Reason::DiskFull),
     };
     // The helper sees the end of the line and kills the container.
     drop(line);
@@ -164,15 +193,23 @@ async fn drive(
             .map_err(Error::io("kill", &remains.bundle.0))?;
     }
     let drained = tokio::time::timeout(Duration::from_millis(DRAIN_TIMEOUT_MS), pump).await;
-    let log_bytes_dropped = drained.ok().and_then(Result::ok).unwrap_or_default();
-    match reason {
-        Some(reason) => Ok(Exit {
-            code: KILLED_CODE,
-            reason,
-            log_bytes_dropped,
-        }),
-        None => self_ended(spec, remains, log_bytes_dropped),
-    }
+    let (code, reason) = match reason {
+        Some(reason) => (KILLED_CODE, reason),
+        None => match self_ended(spec, remains)? {
+            (code, _) if disk.is_exceeded().await => (code, Reason::DiskFull),
+            ended => ended,
+        },
+    };
+    let disk_bytes = Some(disk.added_bytes());
+    Ok(Exit {
+        code,
+        reason,
+        log_bytes_dropped: drained.ok().and_then(Result::ok).unwrap_or_default(),
+        usage: Usage {
+            disk_bytes,
+            ..cgroup::usage(&remains.group)
+        },
+    })
 }
 
 fn spawn(engine: &Builtin, bundle: &Bundle) -> Result<Child, Error> {
@@ -214,22 +251,18 @@ async fn copy(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, logs: &Cappe
 }
 
 /// How a container ended that we did not kill.
-fn self_ended(spec: &RunSpec, remains: &Remains, log_bytes_dropped: u64) -> Result<Exit, Error> {
+fn self_ended(spec: &RunSpec, remains: &Remains) -> Result<(i64, Reason), Error> {
     let name = spec.name.clone();
     let text = fs::read(remains.bundle.outcome()).unwrap_or_default();
     match serde_json::from_slice(&text) {
         Ok(Outcome::Exited(code)) => {
             let starved = code != 0 && cgroup::oom_kills(&remains.group) > 0;
-            let reason = if starved {
-                Reason::OutOfMemory
-            } else {
-                Reason::Exited
+            let reason = match code {
+                _ if starved => Reason::OutOfMemory,
+                KILLED_CODE => Reason::Killed,
+                _ => Reason::Exited,
             };
-            Ok(Exit {
-                code,
-                reason,
-                log_bytes_dropped,
-            })
+            Ok((code, reason))
         }
         Ok(Outcome::Failed(reason)) => Err(Error::CannotStart { name, reason }),
         Err(_) => {

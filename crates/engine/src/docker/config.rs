@@ -4,15 +4,46 @@ use std::collections::HashMap;
 use std::thread::available_parallelism;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount, MountType,
+    ResourcesUlimits,
 };
+use serde::{Deserialize, Serialize};
 
+use super::lane::Lane;
+use crate::disk::Used;
 use crate::security::{CAPABILITIES, LABEL, LABEL_VALUE, OPEN_FILES_MAX};
-use crate::{Bind, Limits, Network, RunSpec};
+use crate::{Bind, Limits, RunSpec};
 
 const NANOS_PER_CPU: f64 = 1e9;
+/// Below this the daemon would be busy changing files.
+const LOG_FILE_BYTES_MIN: u64 = 64 * 1024;
 
-pub(super) fn container(spec: &RunSpec) -> ContainerCreateBody {
+/// The label that carries a [`Note`].
+const NOTE: &str = "iexec.note";
+
+/// What a container remembers of its run, for the process that finds it again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Note {
+    pub(super) limits: Limits,
+    /// What its writable binds held before.
+    pub(super) before: Used,
+}
+
+impl Note {
+    fn label(&self) -> (String, String) {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        (NOTE.to_owned(), text)
+    }
+
+    /// None where it is not one of our containers.
+    pub(super) fn read(labels: &HashMap<String, String>) -> Option<Self> {
+        let ours = labels.get(LABEL).is_some_and(|value| value == LABEL_VALUE);
+        let note = labels.get(NOTE).filter(|_| ours)?;
+        serde_json::from_str(note).ok()
+    }
+}
+
+pub(super) fn container(spec: &RunSpec, note: &Note, lane: &Lane) -> ContainerCreateBody {
     let env = spec.env.iter().map(|(key, value)| format!("{key}={value}"));
     ContainerCreateBody {
         image: Some(spec.image.id.to_string()),
@@ -23,21 +54,44 @@ pub(super) fn container(spec: &RunSpec) -> ContainerCreateBody {
         attach_stderr: Some(true),
         tty: Some(false),
         open_stdin: Some(false),
-        labels: Some(HashMap::from([(LABEL.to_owned(), LABEL_VALUE.to_owned())])),
+        labels: Some(HashMap::from([
+            (LABEL.to_owned(), LABEL_VALUE.to_owned()),
+            note.label(),
+        ])),
         host_config: Some(HostConfig {
             mounts: Some(spec.binds.iter().map(mount).collect()),
-            network_mode: Some(network(spec.network).to_owned()),
+            network_mode: Some(lane.network.clone()),
+            extra_hosts: lane.hosts(),
+            dns: lane.resolvers(),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(CAPABILITIES.map(str::to_owned).to_vec()),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            // Output goes to the attached connection and nowhere else: no copy on disk.
-            log_config: Some(HostConfigLogConfig {
-                typ: Some("none".to_owned()),
-                config: None,
-            }),
+            log_config: Some(log(&spec.limits)),
+            device_requests: spec.gpus.then(|| vec![gpus()]),
             ..limits(&spec.limits)
         }),
         ..ContainerCreateBody::default()
+    }
+}
+
+/// A copy of the output on disk, so that it survives this process. Of the formats that keep a
+/// bound this is the one that Podman knows too. Two files of a limit each hold at least the limit;
+/// what they add to each line comes out of it.
+fn log(limits: &Limits) -> HostConfigLogConfig {
+    let size = limits.log_bytes.max(LOG_FILE_BYTES_MIN);
+    let config = [("max-size", size.to_string()), ("max-file", "2".to_owned())];
+    HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some(config.map(|(key, value)| (key.to_owned(), value)).into()),
+    }
+}
+
+/// All that the machine has, as `docker run --gpus all`.
+fn gpus() -> DeviceRequest {
+    DeviceRequest {
+        count: Some(-1),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
     }
 }
 
@@ -51,7 +105,7 @@ fn limits(limits: &Limits) -> HostConfig {
         nano_cpus: Some(nano_cpus(limits.cpus)),
         ulimits: Some(vec![
             ulimit("nofile", u64::from(OPEN_FILES_MAX)),
-            ulimit("fsize", limits.file_bytes),
+            ulimit("fsize", limits.file_bytes_max()),
             ulimit("core", 0),
         ]),
         ..HostConfig::default()
@@ -83,9 +137,62 @@ fn mount(bind: &Bind) -> Mount {
     }
 }
 
-fn network(network: Network) -> &'static str {
-    match network {
-        Network::None => "none",
-        Network::Outbound => "bridge",
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Digest, Image, ImageRef};
+
+    fn spec() -> RunSpec {
+        let image = Image {
+            reference: ImageRef::parse("user/app:1").unwrap(),
+            id: Digest::of(b""),
+            digest: None,
+        };
+        RunSpec::new("task-0x12", image, Duration::from_secs(1))
+    }
+
+    fn body(spec: &RunSpec) -> serde_json::Value {
+        let note = Note {
+            limits: spec.limits,
+            before: Used::default(),
+        };
+        serde_json::to_value(container(spec, &note, &Lane::none())).unwrap()
+    }
+
+    #[test]
+    fn gpus_are_requested_when_asked_for() {
+        let mut spec = spec();
+        assert!(body(&spec)["HostConfig"]["DeviceRequests"].is_null());
+        spec.gpus = true;
+        let requests = &body(&spec)["HostConfig"]["DeviceRequests"];
+        assert_eq!(requests[0]["Count"], -1);
+        assert_eq!(requests[0]["Capabilities"], serde_json::json!([["gpu"]]));
+    }
+
+    #[test]
+    fn a_file_is_no_larger_than_the_disk() {
+        let mut spec = spec();
+        (spec.limits.file_bytes, spec.limits.disk_bytes) = (10 << 30, 1 << 20);
+        let limits = body(&spec)["HostConfig"]["Ulimits"].clone();
+        let fsize = limits
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|l| l["Name"] == "fsize");
+        assert_eq!(fsize.unwrap()["Hard"], 1 << 20);
+    }
+
+    #[test]
+    fn a_note_is_read_from_our_containers_only() {
+        let note = Note {
+            limits: Limits::default(),
+            before: Used::default(),
+        };
+        let mut labels = HashMap::from([note.label()]);
+        assert_eq!(Note::read(&labels), None);
+        labels.insert(LABEL.to_owned(), LABEL_VALUE.to_owned());
+        assert_eq!(Note::read(&labels), Some(note));
     }
 }

@@ -1,6 +1,8 @@
 //! The engine that asks a Docker or Podman daemon.
 
 mod config;
+mod lane;
+mod meter;
 mod pull;
 mod run;
 
@@ -108,6 +110,16 @@ impl Engine for Docker {
         run::run(self, spec, logs, cancel).await
     }
 
+    async fn adopt(
+        &self,
+        name: &str,
+        deadline: Duration,
+        logs: LogSink,
+        cancel: CancellationToken,
+    ) -> Result<Option<Exit>, Error> {
+        run::adopt(self, name, deadline, logs, cancel).await
+    }
+
     async fn kill(&self, name: &str) -> Result<(), Error> {
         self.running.stop(name).await;
         remove(&self.api, name).await
@@ -144,18 +156,19 @@ async fn list(api: &bollard::Docker, prefix: &str) -> Result<Vec<String>, Error>
     Ok(names.filter(|name| name.starts_with(prefix)).collect())
 }
 
-/// Kills and removes a container with its anonymous volumes; fine when there is none, or when
-/// somebody else is removing it.
+/// Kills and removes a container with its anonymous volumes and the network of its own; fine when
+/// there is none, or when somebody else is removing it.
 async fn remove(api: &bollard::Docker, name: &str) -> Result<(), Error> {
     let options = RemoveContainerOptionsBuilder::default()
         .force(true)
         .v(true)
         .build();
     match api.remove_container(name, Some(options)).await {
-        Ok(()) => Ok(()),
-        Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
-        Err(error) => Err(Error::docker("remove a container")(error)),
+        Ok(()) => {}
+        Err(error) if matches!(status(&error), Some(404 | 409)) => {}
+        Err(error) => return Err(Error::docker("remove a container")(error)),
     }
+    lane::close(api, name).await
 }
 
 /// The daemon's HTTP status, where it answered at all.

@@ -7,17 +7,23 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptions,
-    StartContainerOptions, WaitContainerOptionsBuilder,
+    LogsOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
+use futures_util::stream::Stream as Flow;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Docker, config, message, remove, status};
+use super::config::{self, Note};
+use super::lane::Lane;
+use super::meter::{Meter, Seen, layer_exceeded};
+use super::{Docker, message, remove, status};
+use crate::disk::Disk;
 use crate::log::CappedLog;
 use crate::running::Entry;
 use crate::security::KILLED_CODE;
-use crate::{Error, Exit, LogSink, Reason, RunSpec, Stream};
+use crate::spec::check_name;
+use crate::{Error, Exit, LogSink, Reason, RunSpec, Stream, Usage};
 
 /// Looks at a killed container until the daemon knows whether memory ran out: half a second.
 const OOM_LOOKS_MAX: u32 = 10;
@@ -42,12 +48,60 @@ pub(super) async fn run(
         api: docker.api.clone(),
         entry: Some(entry),
     };
-    create(&docker.api, &spec).await?;
+    let note = Note {
+        limits: spec.limits,
+        before: Disk::before(&spec.binds).await,
+    };
+    let lane = Lane::open(&docker.api, &spec).await?;
+    create(&docker.api, &spec, &note, &lane).await?;
     let logs = CappedLog::new(logs, spec.limits.log_bytes);
-    let result = drive(&docker.api, &spec, logs, cancel).await;
+    let result = start(docker, &spec, note, logs, cancel).await;
     remove(&docker.api, &spec.name).await?;
     guard.entry = None;
     result
+}
+
+/// Watches a container of ours that another process started, until its end.
+pub(super) async fn adopt(
+    docker: &Docker,
+    name: &str,
+    deadline: Duration,
+    logs: LogSink,
+    cancel: CancellationToken,
+) -> Result<Option<Exit>, Error> {
+    check_name(name)?;
+    let entry = docker.running.enter(name, &cancel).await;
+    let Some(note) = inspect(&docker.api, name).await?.orphan() else {
+        // One that was created and not started has nothing to tell.
+        remove(&docker.api, name).await?;
+        return Ok(None);
+    };
+    let cancel = entry.cancel().clone();
+    let mut guard = Removal {
+        api: docker.api.clone(),
+        entry: Some(entry),
+    };
+    let run = Run {
+        api: &docker.api,
+        name,
+        deadline,
+        cancel,
+        note,
+    };
+    let logs = CappedLog::new(logs, note.limits.log_bytes);
+    let result = run.follow(replay(&docker.api, name, logs)).await;
+    remove(&docker.api, name).await?;
+    guard.entry = None;
+    result.map(Some)
+}
+
+/// What the daemon knows of it; nothing when it is gone.
+async fn inspect(api: &bollard::Docker, name: &str) -> Result<Seen, Error> {
+    match api.inspect_container(name, None).await {
+        Ok(found) => Ok(Seen(found)),
+        Err(error) if status(&error) == Some(404) => Ok(Seen::default()),
+        Err(error) => Err(Error::docker("inspect a container")(error)),
+    }
 }
 
 /// Removes the container of a run that failed or whose future was dropped.
@@ -71,12 +125,17 @@ impl Drop for Removal {
     }
 }
 
-async fn create(api: &bollard::Docker, spec: &RunSpec) -> Result<(), Error> {
+async fn create(
+    api: &bollard::Docker,
+    spec: &RunSpec,
+    note: &Note,
+    lane: &Lane,
+) -> Result<(), Error> {
     let options = CreateContainerOptionsBuilder::default()
         .name(&spec.name)
         .build();
     match api
-        .create_container(Some(options), config::container(spec))
+        .create_container(Some(options), config::container(spec, note, lane))
         .await
     {
         Ok(_) => Ok(()),
@@ -98,45 +157,83 @@ fn start_error(spec: &RunSpec, error: ApiError) -> Error {
     }
 }
 
-async fn drive(
-    api: &bollard::Docker,
+async fn start(
+    docker: &Docker,
     spec: &RunSpec,
+    note: Note,
     logs: CappedLog,
     cancel: CancellationToken,
 ) -> Result<Exit, Error> {
+    let api = &docker.api;
     // Attached before the start, so that nothing of the output is missed.
     let pump = attach(api, &spec.name, logs).await?;
     api.start_container(&spec.name, None::<StartContainerOptions>)
         .await
         .map_err(|error| start_error(spec, error))?;
-    let mut ended = pin!(wait(api, &spec.name));
-    let (code, reason) = tokio::select! {
-        code = &mut ended => (code?, None),
-        () = tokio::time::sleep(spec.deadline) => {
-            (stop(api, spec, ended).await?, Some(Reason::Deadline))
-        }
-        () = cancel.cancelled() => (stop(api, spec, ended).await?, Some(Reason::Cancelled)),
+    let run = Run {
+        api,
+        name: &spec.name,
+        deadline: spec.deadline,
+        cancel,
+        note,
     };
-    let drain = tokio::time::timeout(Duration::from_millis(DRAIN_TIMEOUT_MS), pump).await;
-    let log_bytes_dropped = drain.ok().and_then(Result::ok).unwrap_or_default();
-    match reason {
-        Some(reason) => Ok(Exit {
-            code: KILLED_CODE,
+    run.follow(pump).await
+}
+
+/// A container that has been started.
+struct Run<'a> {
+    api: &'a bollard::Docker,
+    name: &'a str,
+    deadline: Duration,
+    cancel: CancellationToken,
+    note: Note,
+}
+
+impl Run<'_> {
+    /// Watches it until its end, and ends it when it has to.
+    async fn follow(self, pump: AbortOnDropHandle<u64>) -> Result<Exit, Error> {
+        let mut ended = pin!(wait(self.api, self.name));
+        let seen = inspect(self.api, self.name).await?;
+        let disk = seen.disk(&self.note);
+        let meter = Meter::start(self.api, self.name, seen.pid());
+        let forced = tokio::select! {
+            code = &mut ended => Err(code?),
+            () = tokio::time::sleep(self.deadline) => Ok(Reason::Deadline),
+            () = self.cancel.cancelled() => Ok(Reason::Cancelled),
+            () = disk.exceeded() => Ok(Reason::DiskFull),
+            () = layer_exceeded(self.api, self.name, &self.note.limits, &seen) => {
+                Ok(Reason::DiskFull)
+            }
+        };
+        let (code, reason) = match forced {
+            Ok(reason) => {
+                stop(self.api, self.name, ended).await?;
+                (KILLED_CODE, reason)
+            }
+            Err(code) if disk.is_exceeded().await => (code, Reason::DiskFull),
+            Err(code) => (code, self_ended(self.api, self.name, code).await?),
+        };
+        let drain = tokio::time::timeout(Duration::from_millis(DRAIN_TIMEOUT_MS), pump).await;
+        Ok(Exit {
+            code,
             reason,
-            log_bytes_dropped,
-        }),
-        None => {
-            let reason = self_ended(api, &spec.name, code).await?;
-            Ok(Exit {
-                code,
-                reason,
-                log_bytes_dropped,
-            })
-        }
+            log_bytes_dropped: drain.ok().and_then(Result::ok).unwrap_or_default(),
+            usage: self.usage(&meter, &disk, reason),
+        })
+    }
+
+    fn usage(&self, meter: &Meter, disk: &Disk, reason: Reason) -> Usage {
+        // The last sample is from before the moment at which memory ran out.
+        let full = (reason == Reason::OutOfMemory).then_some(self.note.limits.memory_bytes);
+        meter.usage().max(Usage {
+            memory_bytes: full,
+            disk_bytes: Some(disk.added_bytes()),
+            ..Usage::default()
+        })
     }
 }
 
-/// Moves output until the container ends; returns how much was dropped.
+/// Everything that comes from now on.
 async fn attach(
     api: &bollard::Docker,
     name: &str,
@@ -148,10 +245,27 @@ async fn attach(
         .stream(true)
         .build();
     let attached = api.attach_container(name, Some(options)).await;
-    let mut output = attached
-        .map_err(Error::docker("attach to a container"))?
-        .output;
-    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+    let attached = attached.map_err(Error::docker("attach to a container"))?;
+    Ok(pump(attached.output, logs))
+}
+
+/// Everything that the daemon kept, and what comes from now on.
+fn replay(api: &bollard::Docker, name: &str, logs: CappedLog) -> AbortOnDropHandle<u64> {
+    let options = LogsOptionsBuilder::default()
+        .stdout(true)
+        .stderr(true)
+        .follow(true)
+        .build();
+    let patient = api.clone().with_timeout(Duration::MAX);
+    pump(patient.logs(name, Some(options)).boxed(), logs)
+}
+
+/// Moves output until the container ends; returns how much was dropped.
+fn pump(
+    mut output: impl Flow<Item = Result<LogOutput, ApiError>> + Send + Unpin + 'static,
+    logs: CappedLog,
+) -> AbortOnDropHandle<u64> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         while let Some(Ok(piece)) = output.next().await {
             match piece {
                 LogOutput::StdErr { message } => logs.push(Stream::Stderr, &message),
@@ -162,7 +276,7 @@ async fn attach(
             }
         }
         logs.dropped()
-    })))
+    }))
 }
 
 /// The exit code, once there is one.
@@ -189,13 +303,10 @@ async fn wait(api: &bollard::Docker, name: &str) -> Result<i64, Error> {
 
 async fn stop(
     api: &bollard::Docker,
-    spec: &RunSpec,
+    name: &str,
     ended: impl Future<Output = Result<i64, Error>>,
 ) -> Result<i64, Error> {
-    match api
-        .kill_container(&spec.name, None::<KillContainerOptions>)
-        .await
-    {
+    match api.kill_container(name, None::<KillContainerOptions>).await {
         // 409: it ended by itself meanwhile.
         Err(error) if !matches!(status(&error), Some(404 | 409)) => {
             return Err(Error::docker("kill a container")(error));
@@ -205,13 +316,13 @@ async fn stop(
     match tokio::time::timeout(Duration::from_millis(KILL_TIMEOUT_MS), ended).await {
         Ok(code) => code,
         Err(_) => Err(Error::RuntimeFailed {
-            name: spec.name.clone(),
+            name: name.to_owned(),
             reason: "it does not die".to_owned(),
         }),
     }
 }
 
-/// Why a container ended that we did not kill. One that is gone was killed by name.
+/// Why a container ended that we did not kill. One that is gone was removed by somebody else.
 ///
 /// The daemon learns that memory ran out by an event of its own, which may come after that of the
 /// exit: a container that was killed by nobody we know is looked at again.
@@ -219,7 +330,7 @@ async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reas
     for look in 1..=OOM_LOOKS_MAX {
         let state = match api.inspect_container(name, None).await {
             Ok(container) => container.state.unwrap_or_default(),
-            Err(error) if status(&error) == Some(404) => return Ok(Reason::Cancelled),
+            Err(error) if status(&error) == Some(404) => return Ok(Reason::Killed),
             Err(error) => return Err(Error::docker("inspect a container")(error)),
         };
         if state.oom_killed == Some(true) && code != 0 {
@@ -230,5 +341,8 @@ async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reas
         }
         tokio::time::sleep(Duration::from_millis(OOM_LOOK_MS)).await;
     }
-    Ok(Reason::Exited)
+    match code {
+        KILLED_CODE => Ok(Reason::Killed),
+        _ => Ok(Reason::Exited),
+    }
 }

@@ -6,9 +6,11 @@
 )]
 
 mod cleanup;
+mod hostile;
 mod image;
 mod killed;
 mod limit;
+mod network;
 mod run;
 mod world;
 
@@ -60,7 +62,6 @@ both! {
     limit::cancel,
     limit::privileges_are_few_and_cannot_grow,
     limit::network_none_has_only_loopback,
-    limit::network_outbound_reaches_the_host_side,
     image::imported_image_is_pinned_by_its_id,
     image::a_local_image_does_not_satisfy_a_registry_pin,
     image::an_image_that_is_not_here_does_not_run,
@@ -77,4 +78,22 @@ both! {
     cleanup::sweep_takes_the_prefix_only,
     killed::victim,
     killed::a_killed_process_leaves_nothing_after_a_sweep,
+    killed::an_orphan_is_adopted_while_it_runs,
+    killed::an_orphan_is_adopted_after_its_end,
+    killed::nobody_is_not_adopted,
+    hostile::fork_bomb,
+    hostile::memory_hog,
+    hostile::disk_filler_in_the_output,
+    hostile::disk_filler_in_its_own_root,
+    hostile::disk_filler_in_deleted_files,
+    hostile::too_many_files,
+    hostile::folders_without_end,
+    hostile::endless_log,
+    hostile::ignores_sigterm,
+    hostile::docker_socket,
+    hostile::killed_by_somebody_else,
+    network::outbound_reaches_the_world_and_nothing_private,
+    network::outbound_does_not_reach_the_host,
+    network::an_allowlist_is_all_there_is,
+    network::a_name_without_address_does_not_start,
 }

@@ -116,6 +116,7 @@ async fn trial(
         limits: Limits::default(),
         deadline: Duration::from_secs(args.timeout),
         network: Network::Outbound,
+        gpus: false,
     };
     let show = |_: Stream, text: &str| {
         if number == 1 {

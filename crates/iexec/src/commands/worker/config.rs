@@ -12,6 +12,7 @@ pub(super) const TEMPLATE: &str = include_str!("template.toml");
 /// How long tasks may go on after SIGTERM: most are shorter, and no supervisor waits for ever.
 const DRAIN_S: u64 = 300;
 const MIB: u64 = 1 << 20;
+const KIB: u64 = 1 << 10;
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,7 +27,11 @@ pub(super) struct Settings {
     memory_mib: Option<u64>,
     cpus: Option<f64>,
     app_network: bool,
-    gpu: bool,
+    app_hosts: Vec<String>,
+    pids: Option<u32>,
+    disk_mib: Option<u64>,
+    log_kib: Option<u64>,
+    gpus: Option<bool>,
     seconds_max: u64,
     owner: Option<Address>,
     ipfs_gateway: Option<String>,
@@ -58,7 +63,11 @@ impl Default for Settings {
             memory_mib: None,
             cpus: None,
             app_network: true,
-            gpu: false,
+            app_hosts: Vec::new(),
+            pids: None,
+            disk_mib: None,
+            log_kib: None,
+            gpus: None,
             seconds_max: 0,
             owner: None,
             ipfs_gateway: None,
@@ -90,7 +99,11 @@ impl Settings {
         config.memory_bytes = self.memory_mib.map_or(config.memory_bytes, |mib| mib * MIB);
         config.cpus = self.cpus.unwrap_or(config.cpus);
         config.app_network = self.app_network;
-        config.gpu = self.gpu;
+        config.app_hosts = self.app_hosts.clone();
+        config.pids = self.pids.unwrap_or(config.pids);
+        config.disk_bytes = self.disk_mib.map_or(config.disk_bytes, |mib| mib * MIB);
+        config.log_bytes = self.log_kib.map_or(config.log_bytes, |kib| kib * KIB);
+        config.gpus = self.gpus.unwrap_or(config.gpus);
         config.seconds_max = self.seconds_max;
         config.owner = self.owner;
         config
@@ -116,7 +129,11 @@ mod tests {
         assert_eq!(told.memory_mib.unwrap() * MIB, memory_bytes);
         assert_eq!(told.cpus, Some(cpus));
         assert_eq!(told.pool.len(), 1);
-        assert!(!told.gpu && told.seconds_max == 0 && told.owner.is_some());
+        assert!(told.seconds_max == 0 && told.owner.is_some() && told.app_hosts.len() == 1);
+        let limits = engine::Limits::default();
+        assert_eq!(told.pids, Some(limits.pids));
+        assert_eq!(told.disk_mib.unwrap() * MIB, limits.disk_bytes);
+        assert_eq!(told.log_kib.unwrap() * KIB, limits.log_bytes);
         assert!(told.app_network && !told.allow_private_inputs && !told.allow_local_images);
     }
 
