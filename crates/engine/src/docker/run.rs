@@ -25,8 +25,9 @@ use crate::security::KILLED_CODE;
 use crate::spec::check_name;
 use crate::{Error, Exit, LogSink, Reason, RunSpec, Stream, Usage};
 
-/// Looks at a killed container until the daemon knows whether memory ran out: half a second.
-const OOM_LOOKS_MAX: u32 = 10;
+/// Looks at a killed container until the daemon knows whether memory ran out: two seconds, for a
+/// daemon that is busy. Only one that somebody else killed is waited for in vain.
+const OOM_LOOKS_MAX: u32 = 40;
 /// Between two of them.
 const OOM_LOOK_MS: u64 = 50;
 /// A killed container is gone at once; a daemon that does not notice by then never will.
@@ -211,7 +212,11 @@ impl Run<'_> {
                 (KILLED_CODE, reason)
             }
             Err(code) if disk.is_exceeded().await => (code, Reason::DiskFull),
-            Err(code) => (code, self_ended(self.api, self.name, code).await?),
+            Err(code) => match self_ended(self.api, self.name, code).await? {
+                // A daemon under load loses the event; the kernel's peak tells as well.
+                Reason::Killed if self.is_full(&meter) => (code, Reason::OutOfMemory),
+                reason => (code, reason),
+            },
         };
         let drain = tokio::time::timeout(Duration::from_millis(DRAIN_TIMEOUT_MS), pump).await;
         Ok(Exit {
@@ -220,6 +225,11 @@ impl Run<'_> {
             log_bytes_dropped: drain.ok().and_then(Result::ok).unwrap_or_default(),
             usage: self.usage(&meter, &disk, reason),
         })
+    }
+
+    /// Whether its memory was seen at the limit.
+    fn is_full(&self, meter: &Meter) -> bool {
+        meter.usage().memory_bytes >= Some(self.note.limits.memory_bytes)
     }
 
     fn usage(&self, meter: &Meter, disk: &Disk, reason: Reason) -> Usage {
