@@ -51,7 +51,12 @@ impl Bench {
 
     /// Starts the local network.
     pub async fn network(&self, workers: u32) -> Result<World> {
-        let network = self.builder().workers(workers).start().await?;
+        self.world(self.builder().workers(workers), workers).await
+    }
+
+    /// The same for a builder with more to say.
+    pub async fn world(&self, builder: Builder, workers: u32) -> Result<World> {
+        let network = builder.start().await?;
         let cast = Cast::local(network.info(), network.engine().clone()).await?;
         Ok(World {
             network,

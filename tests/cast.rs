@@ -1,8 +1,12 @@
 //! Everybody a deal needs, on one hub: they sign orders, match them and wait for the results.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context as _, Result, bail, ensure};
 use chain::{Actor, Hub, HubEvent, Wallet};
 use engine::Engine;
@@ -34,6 +38,10 @@ pub struct Ask {
     pub args: Option<String>,
     /// `iexec_input_files`.
     pub input_files: Option<Vec<String>>,
+    /// The trust; 0 is 1.
+    pub trust: u64,
+    /// Who is called with the result.
+    pub callback: Address,
     /// nRLC a task for the app.
     pub app_price: u64,
     /// nRLC a task for the pool; at 0, the pool's own order is taken from the market.
@@ -187,9 +195,9 @@ impl Cast {
             volume: U256::from(ask.volume.max(1)),
             tag: ask.tag,
             category: U256::from(ask.category),
-            trust: U256::from(1),
+            trust: U256::from(ask.trust.max(1)),
             beneficiary: self.requester.address(),
-            callback: Address::ZERO,
+            callback: ask.callback,
             params: params.to_text(),
             salt: salt(),
         };
@@ -206,7 +214,7 @@ impl Cast {
             volume: U256::from(ask.volume.max(1)),
             tag: ask.tag,
             category: U256::from(ask.category),
-            trust: U256::from(1),
+            trust: U256::from(ask.trust.max(1)),
             apprestrict: Address::ZERO,
             datasetrestrict: Address::ZERO,
             requesterrestrict: Address::ZERO,
@@ -243,6 +251,56 @@ impl Cast {
             }
         }
         Ok(())
+    }
+
+    /// Waits on the chain until so many events about the deal's first task are as wanted.
+    pub async fn seen(
+        &self,
+        deal: &Deal,
+        count: usize,
+        is: impl Fn(&HubEvent, TaskId) -> bool,
+    ) -> Result<()> {
+        let mut events = self.hub.events(deal.block);
+        let mut seen = 0;
+        while seen < count {
+            let batch = events.next().await.context("the chain is gone")??;
+            let fits = |l: &&chain::Located| is(&l.event, deal.tasks[0]);
+            seen += batch.events.iter().filter(fits).count();
+        }
+        Ok(())
+    }
+
+    /// Waits until so many workers are logged in.
+    pub async fn online(&self, count: usize) -> Result<()> {
+        let look = Duration::from_millis(20);
+        loop {
+            let workers = self.http.get(format!("{}/workers", self.origin)).send();
+            let workers: Value = workers.await?.json().await?;
+            if workers.as_array().is_some_and(|w| w.len() >= count) {
+                return Ok(());
+            }
+            tokio::time::sleep(look).await;
+        }
+    }
+
+    /// Puts a contract on the chain, from an unlocked account.
+    pub async fn deploy_code(&self, code: Bytes) -> Result<Address> {
+        use alloy::providers::Provider as _;
+        let provider = self.hub.provider();
+        let tx = serde_json::json!({ "from": self.developer.address(), "data": code });
+        let hash: B256 = provider
+            .raw_request("eth_sendTransaction".into(), (tx,))
+            .await?;
+        let receipt = provider.get_transaction_receipt(hash).await?;
+        let receipt = receipt.context("the deployment is not mined")?;
+        receipt.contract_address.context("no contract was made")
+    }
+
+    /// The first word of a contract's storage.
+    pub async fn slot_zero(&self, contract: Address) -> Result<B256> {
+        use alloy::providers::Provider as _;
+        let slot = self.hub.provider().get_storage_at(contract, U256::ZERO);
+        Ok(slot.await?.into())
     }
 
     /// Follows every task of the deal to its end in the pool.

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cast;
 pub mod cutter;
 pub mod files;
+pub mod liar;
 pub mod poco;
 pub mod task;
 pub use tools;

@@ -30,10 +30,26 @@ impl PoolTask {
         self.0["cause"]["code"].as_str().unwrap_or_default()
     }
 
+    /// The stages it has been in, oldest first.
+    pub fn stages(&self) -> Vec<String> {
+        statuses(&self.0["dateStatusList"])
+    }
+
+    /// The steps of one of its replicates, oldest first.
+    pub fn steps(&self, replicate: usize) -> Vec<String> {
+        statuses(&self.0["replicates"][replicate]["statusUpdateList"])
+    }
+
     /// What exactly went wrong; empty when nothing did.
     pub fn message(&self) -> &str {
         self.0["cause"]["message"].as_str().unwrap_or_default()
     }
+}
+
+fn statuses(list: &Value) -> Vec<String> {
+    let entries = list.as_array().into_iter().flatten();
+    let status = |entry: &Value| entry["status"].as_str().unwrap_or_default().to_owned();
+    entries.map(status).collect()
 }
 
 /// Asks for a task, none while the pool has not seen its deal.

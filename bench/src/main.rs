@@ -2,12 +2,15 @@
 //! ratios less so.
 //!
 //! `cargo build --release -p iexec -p iexec-bench`, then
-//! `target/release/iexec-bench [start|task|cli|market]`
+//! `target/release/iexec-bench [start|task|bag|core|containers|cli|market]`
 
 use std::process::ExitCode;
 
+mod bag;
 mod cli;
 mod command;
+mod containers;
+mod core;
 mod market;
 mod start;
 mod stats;
@@ -48,6 +51,15 @@ fn run(only: Option<&str>) -> anyhow::Result<()> {
     }
     if is_wanted("task") {
         runtime.block_on(task::measure())?;
+    }
+    if is_wanted("core") {
+        core::measure();
+    }
+    if is_wanted("bag") {
+        runtime.block_on(bag::measure())?;
+    }
+    if is_wanted("containers") {
+        runtime.block_on(containers::measure())?;
     }
     if is_wanted("market") {
         runtime.block_on(market::measure())?;

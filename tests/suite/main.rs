@@ -11,6 +11,7 @@ mod live;
 mod official;
 mod restart;
 mod tee;
+mod trust;
 
 /// Each scenario as a test of its own, for one engine.
 macro_rules! scenarios {
@@ -66,6 +67,15 @@ both! {
     restart::stopped_while_it_computes,
     crash::victim,
     crash::killed_in_a_bag,
+    trust::one_liar_at_trust_three,
+    trust::one_liar_at_trust_five,
+    trust::everybody_lies_differently,
+    trust::one_never_reveals,
+    trust::nobody_reveals_and_it_is_reopened,
+    trust::trust_one_the_long_way,
+    trust::callback_at_trust_three,
+    trust::bag_with_failures_in_the_middle,
+    trust::refunds_of_a_dead_bag,
     tee::up_to_the_release_of_secrets,
     tee::dataset_without_its_key,
     tee::killed_between_key_and_worker,

@@ -45,6 +45,10 @@ sol! {
         uint256 revealCounter; uint256 winnerCounter; address[] contributors;
         bytes32 resultDigest; bytes results; uint256 resultsTimestamp; bytes resultsCallback;
     }
+    struct ContributionView {
+        uint8 status; bytes32 resultHash; bytes32 resultSeal; address enclaveChallenge;
+        uint256 weight;
+    }
     struct AccountView { uint256 stake; uint256 locked; }
     struct CategoryView { string name; string description; uint256 workClockTimeRef; }
 
@@ -55,6 +59,9 @@ sol! {
         function workerpoolregistry() external view returns (address);
         function viewDeal(bytes32 id) external view returns (Deal memory);
         function viewTask(bytes32 id) external view returns (Task memory);
+        function viewContribution(bytes32 id, address worker) external view
+            returns (ContributionView memory);
+        function viewScore(address worker) external view returns (uint256);
         function viewAccount(address account) external view returns (AccountView memory);
         function viewConsumed(bytes32 hash) external view returns (uint256);
         function viewCategory(uint256 id) external view returns (CategoryView memory);
@@ -73,6 +80,7 @@ sol! {
             bytes resultsCallback, address enclaveChallenge, bytes enclaveSign,
             bytes authorizationSign) external;
         function reveal(bytes32 taskid, bytes32 resultDigest) external;
+        function reopen(bytes32 taskid) external;
         function finalize(bytes32 taskid, bytes results, bytes resultsCallback) external;
         function claim(bytes32 taskid) external;
         function claimArray(bytes32[] taskids) external returns (bool);

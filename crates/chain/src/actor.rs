@@ -343,6 +343,14 @@ impl Actor {
         .await
     }
 
+    /// Lets a task take contributions again that nobody revealed. Only the workerpool's owner may.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] before the reveal deadline, after a reveal, or after the final deadline.
+    pub async fn reopen(&self, task: TaskId) -> Result<Receipt, Error> {
+        self.act(Abi::reopenCall { taskid: task.0 }).await
+    }
+
     /// Gives the money of an unfinished task back after its final deadline.
     ///
     /// # Errors

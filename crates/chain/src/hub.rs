@@ -249,7 +249,10 @@ impl Hub {
         HubAt::new(self, number)
     }
 
-    async fn ask<C: SolCall + Send + 'static>(&self, call: C) -> Result<C::Return, Error> {
+    pub(crate) async fn ask<C: SolCall + Send + 'static>(
+        &self,
+        call: C,
+    ) -> Result<C::Return, Error> {
         read(&self.0.provider, self.0.address, call).await
     }
 

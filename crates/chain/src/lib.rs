@@ -8,6 +8,7 @@ mod abi;
 mod actor;
 mod branch;
 mod connect;
+mod contribution;
 mod convert;
 mod ens;
 mod error;

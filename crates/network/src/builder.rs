@@ -28,6 +28,8 @@ use crate::{
 const PORT: u16 = 8545;
 /// Enough workers that trust makes sense.
 const WORKERS: u32 = 3;
+/// Tasks each worker runs at once.
+const WORKER_SLOTS: u32 = 2;
 /// How long the roles may take to stop before they are abandoned.
 const STOP_WAIT_S: u64 = 10;
 
@@ -56,6 +58,9 @@ pub struct Builder {
     engine: engine::Config,
     external: Option<External>,
     fresh: bool,
+    finalizes_at_once: bool,
+    own_engine: Option<Arc<dyn Engine>>,
+    slots: u32,
 }
 
 impl Builder {
@@ -69,6 +74,9 @@ impl Builder {
             engine,
             external: None,
             fresh: false,
+            finalizes_at_once: true,
+            own_engine: None,
+            slots: WORKER_SLOTS,
         }
     }
 
@@ -121,6 +129,28 @@ impl Builder {
         self
     }
 
+    /// Whether a worker contributes and finalizes in one transaction at trust 1; by default it
+    /// does.
+    #[must_use]
+    pub fn finalizes_at_once(mut self, at_once: bool) -> Self {
+        self.finalizes_at_once = at_once;
+        self
+    }
+
+    /// An engine of the caller's instead of one of ours: for measurements and tests.
+    #[must_use]
+    pub fn own_engine(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.own_engine = Some(engine);
+        self
+    }
+
+    /// Tasks each worker runs at once.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots.max(1);
+        self
+    }
+
     /// Runs the roles against a chain that exists already instead of the embedded one.
     #[must_use]
     pub fn external(mut self, external: External) -> Self {
@@ -139,7 +169,10 @@ impl Builder {
         if self.fresh {
             forget(&self.data_dir)?;
         }
-        let engine = engine::detect(&self.engine).await?;
+        let engine = match &self.own_engine {
+            Some(engine) => engine.clone(),
+            None => engine::detect(&self.engine).await?,
+        };
         let address = SocketAddr::new(self.host, self.port);
         let listener = TcpListener::bind(address)
             .await
@@ -184,6 +217,8 @@ impl Builder {
             pool_owner: base.pool_owner.clone(),
             workers: base.workers.clone(),
             engine: engine.clone(),
+            finalizes_at_once: self.finalizes_at_once,
+            slots: self.slots,
             shutdown: &running.shutdown,
             tracker: &running.tracker,
         };

@@ -11,8 +11,8 @@ use tower_http::cors::CorsLayer;
 
 use crate::{Error, compass, rejection};
 
-/// Tasks each worker runs at once.
-const WORKER_SLOTS: u32 = 2;
+/// Trust that the pool offers: three workers without a score reach it.
+const TRUST_MAX: u64 = 5;
 /// Open orders a wallet may have on the local market: generous, the pool alone has a dozen.
 const OPEN_ORDERS_MAX: u64 = 1_000;
 /// How long the roles may take to find each other.
@@ -29,6 +29,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) pool_owner: Wallet,
     pub(crate) workers: Vec<Wallet>,
     pub(crate) engine: Arc<dyn Engine>,
+    /// How trust 1 gets on chain: see [`pool::Config::finalizes_at_once`].
+    pub(crate) finalizes_at_once: bool,
+    /// Tasks each worker runs at once.
+    pub(crate) slots: u32,
     pub(crate) shutdown: &'a CancellationToken,
     pub(crate) tracker: &'a TaskTracker,
 }
@@ -97,6 +101,8 @@ impl Plan<'_> {
             offers,
             whitelist: Vec::new(),
             logs_kept_s: pool::machine::LOGS_KEPT_S,
+            finalizes_at_once: self.finalizes_at_once,
+            claims_for_requesters: false,
             start_block: 0,
         }
     }
@@ -108,7 +114,7 @@ impl Plan<'_> {
             category,
             tag,
             price: 0,
-            trust: 1,
+            trust: TRUST_MAX,
             volume: 1_000_000,
         };
         let both = |c| [offer(c, Tag::NONE), offer(c, Tag::TEE_TDX)];
@@ -147,7 +153,7 @@ impl Plan<'_> {
             let folder = self.data_dir.join(&name);
             let mut config =
                 worker::Config::new(self.origin.to_owned(), self.workerpool, name, folder);
-            config.slots = WORKER_SLOTS;
+            config.slots = self.slots;
             config.allow_local_images = true;
             config.allow_private_inputs = true;
             config.ipfs_gateway = Some(self.origin.to_owned());

@@ -1,13 +1,17 @@
 //! From the hub's events to the machine's: deals are read completely before the cursor moves past
 //! them, however long the chain's node is away.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use chain::{Batch, HubEvent, Located};
+use chain::{Batch, HubEvent, Located, REORG_DEPTH_MAX};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use protocol::{
     Address, DealId, TaskId,
-    deal::{Task, TaskStatus},
+    deal::{ContributionStatus, Task, TaskStatus},
 };
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -15,8 +19,12 @@ use tracing::warn;
 use crate::{
     Error,
     database::Database,
-    ledger::{Ledger, concerns},
-    machine::{Event, OnChain, Terms},
+    ledger::{Ledger, Turn, concerns},
+    machine::{
+        Event, OnChain, Poll, Terms,
+        task::{Consensus, Contribution, Standing},
+        terms::App,
+    },
     orders::Demand,
     shell::Input,
 };
@@ -42,7 +50,9 @@ pub(crate) struct Watch {
     /// Head when the watch began: older deals may have been served before.
     began_at: u64,
     timerefs: HashMap<u64, u64>,
-    apps: HashMap<Address, (String, String)>,
+    apps: HashMap<Address, App>,
+    /// Tasks heard of in blocks that may still go.
+    recent: BTreeMap<u64, BTreeSet<TaskId>>,
 }
 
 impl Watch {
@@ -61,6 +71,7 @@ impl Watch {
             began_at,
             timerefs: HashMap::new(),
             apps: HashMap::new(),
+            recent: BTreeMap::new(),
         }
     }
 
@@ -68,14 +79,14 @@ impl Watch {
     pub(crate) async fn run(mut self, from_block: u64, inbox: mpsc::Sender<Input>) {
         let mut events = self.ledger.events(from_block);
         while let Some(batch) = events.next().await {
-            let batch = match batch {
-                Ok(batch) => batch,
+            let input = match batch {
+                Ok(Turn::Forward(batch)) => self.translate(batch).await,
+                Ok(Turn::Back(to)) => self.go_back(to).await,
                 Err(error) => {
                     warn!(%error, "the chain's events cannot be read; trying again");
                     continue;
                 }
             };
-            let input = self.translate(batch).await;
             if inbox.send(input).await.is_err() {
                 return;
             }
@@ -83,13 +94,52 @@ impl Watch {
         warn!("the chain's events ended");
     }
 
+    /// Reads again what was heard in blocks that are gone; what comes after is heard as usual.
+    async fn go_back(&mut self, to: u64) -> Input {
+        let orphaned = self.recent.split_off(&(to + 1));
+        let tasks: BTreeSet<TaskId> = orphaned.into_values().flatten().collect();
+        warn!(to, tasks = tasks.len(), "blocks are gone; reading again");
+        let ids: Vec<TaskId> = tasks.into_iter().collect();
+        let mut pause = RETRY_MS;
+        let reverted = loop {
+            match self.reread(&ids).await {
+                Ok(reverted) => break reverted,
+                Err(error) => warn!(%error, "tasks cannot be looked up; trying again"),
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            pause = (pause * 2).min(RETRY_MS_MAX);
+        };
+        Input::Chain {
+            events: vec![reverted],
+            cursor: to.saturating_add(1),
+        }
+    }
+
+    async fn reread(&self, ids: &[TaskId]) -> Result<Event, Error> {
+        let states = look_up(self.ledger.as_ref(), ids.to_vec()).await?;
+        let mut stored = Vec::new();
+        for id in ids {
+            stored.extend(self.database.task(*id).await?);
+        }
+        Ok(Event::Reverted { states, stored })
+    }
+
+    fn remember(&mut self, located: &Located) {
+        if let Some(task) = task_of(&located.event) {
+            self.recent.entry(located.block).or_default().insert(task);
+        }
+    }
+
     async fn translate(&mut self, batch: Batch) -> Input {
         let mut events = Vec::new();
         for located in batch.events {
             if concerns(&located.event, self.workerpool) {
+                self.remember(&located);
                 events.extend(self.event(located).await);
             }
         }
+        let final_below = batch.up_to.saturating_sub(REORG_DEPTH_MAX);
+        self.recent = self.recent.split_off(&final_below);
         Input::Chain {
             events,
             cursor: batch.up_to.saturating_add(1),
@@ -104,9 +154,14 @@ impl Watch {
                 let state = OnChain::new(task, TaskStatus::Active);
                 Some(Event::ChainSays(vec![OnChain { block, ..state }]))
             }
-            HubEvent::TaskContribute { task, worker, .. } => {
-                Some(Event::Contributed { task, worker })
-            }
+            HubEvent::TaskContribute {
+                task,
+                worker,
+                result_hash: hash,
+            } => Some(Event::Contributed { task, worker, hash }),
+            HubEvent::TaskConsensus { task, value } => Some(Event::Agreed { task, value }),
+            HubEvent::TaskReveal { task, worker, .. } => Some(Event::Revealed { task, worker }),
+            HubEvent::TaskReopen { task } => Some(Event::Reopened(task)),
             HubEvent::TaskFinalize { task, results } => {
                 let state = OnChain::new(task, TaskStatus::Completed);
                 let results = Some(text(&results));
@@ -165,7 +220,7 @@ impl Watch {
         Ok(timeref)
     }
 
-    async fn app(&mut self, app: Address) -> Result<(String, String), Error> {
+    async fn app(&mut self, app: Address) -> Result<App, Error> {
         if let Some(known) = self.apps.get(&app) {
             return Ok(known.clone());
         }
@@ -178,25 +233,66 @@ impl Watch {
     }
 }
 
+/// The task that an event is about.
+fn task_of(event: &HubEvent) -> Option<TaskId> {
+    match event {
+        HubEvent::TaskInitialize { task, .. }
+        | HubEvent::TaskContribute { task, .. }
+        | HubEvent::TaskConsensus { task, .. }
+        | HubEvent::TaskReveal { task, .. }
+        | HubEvent::TaskReopen { task }
+        | HubEvent::TaskFinalize { task, .. }
+        | HubEvent::TaskClaimed { task } => Some(*task),
+        _ => None,
+    }
+}
+
 /// What the chain says about tasks now.
 pub(crate) async fn look_up(ledger: &dyn Ledger, ids: Vec<TaskId>) -> Result<Vec<OnChain>, Error> {
     stream::iter(ids)
-        .map(|id| async move { Ok(state_of(id, ledger.task(id).await?)) })
+        .map(|id| look_up_one(ledger, id))
         .buffered(LOOKUPS_AT_ONCE)
         .try_collect()
         .await
 }
 
-fn state_of(id: TaskId, task: Option<Task>) -> OnChain {
-    let Some(task) = task else {
-        return OnChain::new(id, TaskStatus::Unset);
+async fn look_up_one(ledger: &dyn Ledger, id: TaskId) -> Result<OnChain, Error> {
+    let Some(task) = ledger.task(id).await? else {
+        return Ok(OnChain::new(id, TaskStatus::Unset));
     };
-    let is_completed = task.status == TaskStatus::Completed;
-    OnChain {
-        results: is_completed.then(|| text(&task.results)),
-        contributor: task.contributors.first().copied(),
-        ..OnChain::new(id, task.status)
+    let mut contributions = Vec::with_capacity(task.contributors.len());
+    for worker in &task.contributors {
+        let contribution = ledger.contribution(id, *worker).await?;
+        contributions.extend(contribution.map(|c| Contribution {
+            worker: c.worker,
+            hash: c.result_hash,
+            standing: standing(c.status),
+        }));
     }
+    let is_completed = task.status == TaskStatus::Completed;
+    Ok(OnChain {
+        results: is_completed.then(|| text(&task.results)),
+        poll: Some(Poll {
+            contributions,
+            consensus: consensus(&task),
+        }),
+        ..OnChain::new(id, task.status)
+    })
+}
+
+fn standing(status: ContributionStatus) -> Standing {
+    match status {
+        ContributionStatus::Contributed => Standing::Contributed,
+        ContributionStatus::Proved => Standing::Revealed,
+        ContributionStatus::Rejected => Standing::Rejected,
+    }
+}
+
+fn consensus(task: &Task) -> Option<Consensus> {
+    (task.status == TaskStatus::Revealing).then_some(Consensus {
+        value: task.consensus_value,
+        reveal_deadline: task.reveal_deadline,
+    })
 }
 
 fn text(results: &[u8]) -> String {

@@ -29,6 +29,10 @@ const fn one() -> u64 {
     1
 }
 
+const fn yes() -> bool {
+    true
+}
+
 const fn volume() -> u64 {
     1_000_000
 }
@@ -70,6 +74,14 @@ pub struct Config {
     /// How long the output of apps is kept after the final deadline of their task, seconds.
     #[serde(default = "logs_kept_s")]
     pub logs_kept_s: u64,
+    /// At trust 1, let workers contribute and finalize in one transaction. Without it they
+    /// contribute and reveal, and the pool finalizes, as at any other trust.
+    #[serde(default = "yes")]
+    pub finalizes_at_once: bool,
+    /// Claim dead tasks although no worker's stake is locked in them: the requester has its money
+    /// back without asking, and the pool pays the gas.
+    #[serde(default)]
+    pub claims_for_requesters: bool,
     /// First block read when the database is empty.
     #[serde(default)]
     pub start_block: u64,

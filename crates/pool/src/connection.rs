@@ -118,6 +118,7 @@ impl Connection {
             name,
             slots,
             engine,
+            profile,
             busy,
         } = login
         else {
@@ -136,6 +137,7 @@ impl Connection {
             name: name.chars().take(NAME_CHARS_MAX).collect(),
             slots,
             engine: engine.chars().take(NAME_CHARS_MAX).collect(),
+            profile,
             busy,
         })
     }

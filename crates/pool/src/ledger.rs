@@ -1,16 +1,16 @@
 //! What the pool needs of a chain, and nothing more: tests put a scripted one in its place.
 
 use async_trait::async_trait;
-use chain::{Actor, Batch, HubEvent};
+use chain::{Actor, Batch, HubEvent, Step};
 use protocol::{
-    Address, DealId, TaskId,
-    deal::{Deal, Task},
+    Address, Bytes, DealId, TaskId,
+    deal::{Contribution, Deal, Task},
     message::Authorization,
     multiaddr,
 };
 use tokio::sync::watch;
 
-use crate::Error;
+use crate::{Error, machine::terms::App};
 
 /// A hub as the pool's owner sees it.
 #[async_trait]
@@ -24,8 +24,22 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     async fn task(&self, id: TaskId) -> Result<Option<Task>, Error>;
     /// Seconds a run of this category may take.
     async fn timeref(&self, category: u64) -> Result<Option<u64>, Error>;
-    /// Type and image of an app.
-    async fn app(&self, app: Address) -> Result<Option<(String, String)>, Error>;
+    /// What the pool wants to know of an app.
+    async fn app(&self, app: Address) -> Result<Option<App>, Error>;
+    /// A worker's contribution to a task.
+    async fn contribution(
+        &self,
+        task: TaskId,
+        worker: Address,
+    ) -> Result<Option<Contribution>, Error>;
+    /// A worker's score.
+    async fn score(&self, worker: Address) -> Result<u64, Error>;
+    /// Pays for a task that is revealed.
+    async fn finalize(&self, task: TaskId, results: Bytes, callback: Bytes) -> Result<(), Error>;
+    /// Lets a task that nobody revealed take contributions again.
+    async fn reopen(&self, task: TaskId) -> Result<(), Error>;
+    /// Gives back what is locked in dead tasks.
+    async fn claim(&self, tasks: &[TaskId]) -> Result<(), Error>;
     /// Initialises tasks; returns the block.
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error>;
     /// Signs the permission for one worker; `enclave_challenge` is zero for standard tasks.
@@ -40,11 +54,20 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     fn events(&self, from_block: u64) -> Box<dyn EventSource>;
 }
 
+/// What the chain does next.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Blocks above this one are not on the chain any more.
+    Back(u64),
+    /// New blocks.
+    Forward(Batch),
+}
+
 /// A stream of the hub's events.
 #[async_trait]
 pub(crate) trait EventSource: Send {
-    /// The next range; none when there will be no more. An error is followed by the same range.
-    async fn next(&mut self) -> Option<Result<Batch, Error>>;
+    /// The next turn; none when there will be no more. An error is followed by the same turn.
+    async fn next(&mut self) -> Option<Result<Turn, Error>>;
 }
 
 #[async_trait]
@@ -74,9 +97,43 @@ impl Ledger for Actor {
         Ok(category.map(|c| c.work_clock_time_ref))
     }
 
-    async fn app(&self, app: Address) -> Result<Option<(String, String)>, Error> {
+    async fn app(&self, app: Address) -> Result<Option<App>, Error> {
         let app = self.hub().app(app).await?;
-        Ok(app.map(|app| (app.kind, multiaddr::decode(&app.multiaddr))))
+        Ok(app.map(|app| App {
+            image: multiaddr::decode(&app.multiaddr),
+            kind: app.kind,
+            checksum: app.checksum,
+        }))
+    }
+
+    async fn contribution(
+        &self,
+        task: TaskId,
+        worker: Address,
+    ) -> Result<Option<Contribution>, Error> {
+        Ok(self.hub().contribution(task, worker).await?)
+    }
+
+    async fn score(&self, worker: Address) -> Result<u64, Error> {
+        Ok(self.hub().score(worker).await?)
+    }
+
+    async fn finalize(&self, task: TaskId, results: Bytes, callback: Bytes) -> Result<(), Error> {
+        Actor::finalize(self, task, results, callback).await?;
+        Ok(())
+    }
+
+    async fn reopen(&self, task: TaskId) -> Result<(), Error> {
+        Actor::reopen(self, task).await?;
+        Ok(())
+    }
+
+    async fn claim(&self, tasks: &[TaskId]) -> Result<(), Error> {
+        match tasks {
+            [task] => Actor::claim(self, *task).await?,
+            _ => self.claim_many(tasks).await?,
+        };
+        Ok(())
     }
 
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error> {
@@ -101,14 +158,21 @@ impl Ledger for Actor {
     }
 
     fn events(&self, from_block: u64) -> Box<dyn EventSource> {
-        Box::new(self.hub().events(from_block))
+        Box::new(self.hub().branch(from_block, Vec::new()))
     }
 }
 
 #[async_trait]
-impl EventSource for chain::Events {
-    async fn next(&mut self) -> Option<Result<Batch, Error>> {
-        Some(chain::Events::next(self).await?.map_err(Error::from))
+impl EventSource for chain::Branch {
+    async fn next(&mut self) -> Option<Result<Turn, Error>> {
+        let step = chain::Branch::next(self).await?;
+        Some(step.map_err(Error::from).map(|step| match step {
+            Step::Back(to) => Turn::Back(to),
+            Step::Forward(span) => Turn::Forward(Batch {
+                events: span.events,
+                up_to: span.up_to,
+            }),
+        }))
     }
 }
 
@@ -118,6 +182,9 @@ pub(crate) fn concerns(event: &HubEvent, pool: Address) -> bool {
         HubEvent::SchedulerNotice { workerpool, .. }
         | HubEvent::TaskInitialize { workerpool, .. } => *workerpool == pool,
         HubEvent::TaskContribute { .. }
+        | HubEvent::TaskConsensus { .. }
+        | HubEvent::TaskReveal { .. }
+        | HubEvent::TaskReopen { .. }
         | HubEvent::TaskFinalize { .. }
         | HubEvent::TaskClaimed { .. } => true,
         _ => false,

@@ -16,7 +16,7 @@ use crate::{
     database::Database,
     ledger::Ledger,
     live::Live,
-    machine::{Event, Machine},
+    machine::{Event, Machine, Rules},
     orders::{Demand, Publisher},
     shell::{INPUTS_WAITING_MAX, Input, Shell},
     sms::{Remote, Sms},
@@ -166,8 +166,13 @@ impl Service {
             }
             tokio::time::sleep(Duration::from_millis(RECONCILE_RETRY_MS)).await;
         };
+        let rules = Rules {
+            has_sms: self.sms.is_some(),
+            finalizes_at_once: self.config.finalizes_at_once,
+            claims_for_requesters: self.config.claims_for_requesters,
+        };
         let mut shell = Shell {
-            machine: Machine::restore(tasks, self.clock.now()).with_sms(self.sms.is_some()),
+            machine: Machine::restore(tasks, self.clock.now()).with_rules(rules),
             ledger: self.ledger,
             database: self.database,
             live: self.live,
@@ -180,6 +185,7 @@ impl Service {
             initialize_slots: Shell::initialize_slots(),
             sms: self.sms,
             challenge_slots: Shell::challenge_slots(),
+            settle_slots: Shell::settle_slots(),
             shutdown,
         };
         shell

@@ -1,5 +1,7 @@
 //! The loop around the machine: takes what happened, saves what changed, then sends.
 
+mod settle;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -108,6 +110,7 @@ pub(crate) struct Shell {
     pub(crate) initialize_slots: Arc<Semaphore>,
     pub(crate) sms: Option<Arc<dyn Sms>>,
     pub(crate) challenge_slots: Arc<Semaphore>,
+    pub(crate) settle_slots: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -171,8 +174,8 @@ impl Shell {
                     round.cursor = Some(cursor);
                     self.saved_cursor = cursor;
                 }
-                for event in events {
-                    self.step(event, round);
+                if !events.is_empty() {
+                    self.step(Event::Many(events), round);
                 }
             }
             Input::ChainTime(seconds) => {
@@ -329,6 +332,10 @@ impl Shell {
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
                 Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),
+                effect @ (Effect::Finalize { .. }
+                | Effect::Reopen(_)
+                | Effect::Claim(_)
+                | Effect::ReadScores(_)) => self.settle(effect),
                 Effect::SaveDeal(_) | Effect::SaveTask(_) | Effect::SaveLogs { .. } => {}
             }
         }
@@ -360,6 +367,8 @@ impl Shell {
                     .authorize(deal, index, worker, enclave_challenge)?,
                 flow,
             },
+            Command::Reveal { task } => Order::Reveal { task },
+            Command::Upload { task } => Order::Upload { task },
             Command::Complete { task } => Order::Complete { task },
             Command::Abort { task, cause } => Order::Abort { task, cause },
         })
@@ -417,11 +426,11 @@ impl Shell {
     }
 
     fn check(&self, ids: Vec<TaskId>) {
-        let ledger = self.ledger.clone();
+        let (ledger, epoch) = (self.ledger.clone(), self.machine.epoch());
         self.job(async move {
             loop {
                 match look_up(ledger.as_ref(), ids.clone()).await {
-                    Ok(states) => return Event::ChainSays(states),
+                    Ok(states) => return Event::Looked { epoch, states },
                     Err(error) => warn!(%error, "tasks cannot be looked up; trying again"),
                 }
                 tokio::time::sleep(Duration::from_millis(CHECK_RETRY_MS)).await;
@@ -430,7 +439,7 @@ impl Shell {
     }
 
     /// Runs beside the loop and brings its result back to it.
-    fn job(&self, work: impl Future<Output = Event> + Send + 'static) {
+    pub(crate) fn job(&self, work: impl Future<Output = Event> + Send + 'static) {
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
         tokio::spawn(shutdown.run_until_cancelled_owned(async move {
             let event = work.await;
@@ -449,7 +458,7 @@ fn active(deal: DealId, indices: &[u64], block: u64) -> Vec<OnChain> {
 }
 
 /// An error and all that it was caused by, for people.
-fn error_text(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -8,15 +8,16 @@ use std::sync::{
 use async_trait::async_trait;
 use chain::{Batch, HubEvent, Located, Wallet};
 use protocol::{
-    Address, B256, DealId, Tag, TaskId, U256,
-    deal::{Deal, Resource, Task, TaskStatus},
+    Address, B256, Bytes, DealId, Tag, TaskId, U256,
+    deal::{Contribution, ContributionStatus, Deal, Resource, Task, TaskStatus},
     message::Authorization,
 };
 use tokio::sync::watch;
 
 use crate::{
     Config, Error,
-    ledger::{EventSource, Ledger},
+    ledger::{EventSource, Ledger, Turn},
+    machine::terms::App,
     sms::Sms,
 };
 
@@ -166,8 +167,40 @@ impl Ledger for Script {
         Ok(Some(300))
     }
 
-    async fn app(&self, _: Address) -> Result<Option<(String, String)>, Error> {
-        Ok(Some(("DOCKER".into(), "docker.io/hello:1".into())))
+    async fn app(&self, _: Address) -> Result<Option<App>, Error> {
+        Ok(Some(App {
+            kind: "DOCKER".into(),
+            image: "docker.io/hello:1".into(),
+            checksum: B256::ZERO,
+        }))
+    }
+
+    async fn contribution(
+        &self,
+        _: TaskId,
+        worker: Address,
+    ) -> Result<Option<Contribution>, Error> {
+        Ok(Some(Contribution {
+            worker,
+            status: ContributionStatus::Proved,
+            result_hash: B256::ZERO,
+        }))
+    }
+
+    async fn score(&self, _: Address) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    async fn finalize(&self, _: TaskId, _: Bytes, _: Bytes) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn reopen(&self, _: TaskId) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn claim(&self, _: &[TaskId]) -> Result<(), Error> {
+        Ok(())
     }
 
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error> {
@@ -215,7 +248,7 @@ struct Source {
 
 #[async_trait]
 impl EventSource for Source {
-    async fn next(&mut self) -> Option<Result<Batch, Error>> {
+    async fn next(&mut self) -> Option<Result<Turn, Error>> {
         let head = *self.heads.wait_for(|head| *head >= self.next).await.ok()?;
         let state = self.script.state.lock().unwrap();
         let located = |block: u64| Located {
@@ -226,10 +259,10 @@ impl EventSource for Source {
         };
         let events = (self.next..=head).map(located).collect();
         self.next = head + 1;
-        Some(Ok(Batch {
+        Some(Ok(Turn::Forward(Batch {
             events,
             up_to: head,
-        }))
+        })))
     }
 }
 
@@ -263,6 +296,8 @@ pub(crate) fn config(database_url: &str) -> Config {
         offers: Vec::new(),
         whitelist: Vec::new(),
         logs_kept_s: crate::machine::LOGS_KEPT_S,
+        finalizes_at_once: true,
+        claims_for_requesters: false,
         start_block: 0,
     }
 }

@@ -173,6 +173,40 @@ pub struct Task {
     pub results_callback: Bytes,
 }
 
+/// What became of a contribution (spec/contracts.md §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContributionStatus {
+    /// It counts.
+    Contributed,
+    /// Its digest is revealed.
+    Proved,
+    /// It was the consensus, and nobody revealed it in time.
+    Rejected,
+}
+
+impl ContributionStatus {
+    /// From the contract's enum; none for 0, which is no contribution.
+    pub const fn from_chain(value: u8) -> Option<Self> {
+        match value {
+            1 => Some(Self::Contributed),
+            2 => Some(Self::Proved),
+            3 => Some(Self::Rejected),
+            _ => None,
+        }
+    }
+}
+
+/// One worker's contribution to a task, as on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contribution {
+    /// Whose.
+    pub worker: Address,
+    /// What became of it.
+    pub status: ContributionStatus,
+    /// The hash of task and digest: equal for equal results.
+    pub result_hash: B256,
+}
+
 /// Deadlines of a deal: multiples of the category's seconds from the deal's start
 /// (spec/contracts.md §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

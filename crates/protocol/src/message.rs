@@ -9,7 +9,7 @@
 //!   reconnection the worker goes on where the pool is ([`Heard`]), and the end of the output comes
 //!   with the last report again.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
 use crate::{Cause, DealId, TaskId, output::Mark, status::ReplicateStatus};
@@ -144,6 +144,9 @@ pub struct Report {
     /// The result link as it goes on chain, once uploaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_link: Option<String>,
+    /// What the deal's callback gets, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_data: Option<Bytes>,
 }
 
 impl Report {
@@ -157,6 +160,7 @@ impl Report {
             exit_code: None,
             logs: None,
             result_link: None,
+            callback_data: None,
         }
     }
 }
@@ -251,6 +255,27 @@ pub struct Busy {
     pub status: ReplicateStatus,
 }
 
+/// What a worker's machine is like, for the pool's choice. Only what it is asked to be believed
+/// on: a worker that promises too much fails its tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Profile {
+    /// It has a GPU for tasks that ask for one.
+    pub gpu: bool,
+    /// Seconds of the longest category it takes; 0 is any.
+    pub seconds_max: u64,
+    /// Whose machine it is: two workers of one owner do not vouch for each other. A worker that
+    /// names nobody stands for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Address>,
+    /// Checksums of images that it has: it gets their tasks first. At most [`IMAGES_MAX`] count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<B256>,
+}
+
+/// Images believed of one worker.
+pub const IMAGES_MAX: usize = 256;
+
 /// From a worker to the pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
@@ -267,6 +292,9 @@ pub enum ToPool {
         slots: u32,
         /// `docker` or `builtin`.
         engine: String,
+        /// What its machine is like.
+        #[serde(default)]
+        profile: Profile,
         /// What it is busy with since before this connection.
         busy: Vec<Busy>,
     },

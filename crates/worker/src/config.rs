@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use protocol::Address;
+use protocol::{Address, message::Profile};
 use serde::{Deserialize, Serialize};
 
 /// A worker's configuration.
@@ -40,6 +40,19 @@ pub struct Config {
     /// Whether the app may reach the network, as on the official workers.
     #[serde(default = "yes")]
     pub app_network: bool,
+    /// Whether the machine has a GPU for tasks whose tag asks for one.
+    #[serde(default)]
+    pub gpu: bool,
+    /// Seconds of the longest category taken; 0 is any.
+    #[serde(default = "none")]
+    pub seconds_max: u64,
+    /// Whose machine it is; the pool does not let workers of one owner vouch for each other.
+    #[serde(default)]
+    pub owner: Option<Address>,
+}
+
+fn none() -> u64 {
+    0
 }
 
 fn one() -> u32 {
@@ -73,6 +86,19 @@ impl Config {
             memory_bytes: memory_bytes(),
             cpus: cpus(),
             app_network: yes(),
+            gpu: false,
+            seconds_max: none(),
+            owner: None,
+        }
+    }
+
+    /// What the pool is told of the machine.
+    pub(crate) fn profile(&self) -> Profile {
+        Profile {
+            gpu: self.gpu,
+            seconds_max: self.seconds_max,
+            owner: self.owner,
+            images: Vec::new(),
         }
     }
 

@@ -6,14 +6,16 @@ use std::{
 };
 
 use protocol::{
-    TaskId,
+    Cause, TaskId,
     message::{Authorization, Busy, Flow, Order, Report, ToPool},
     status::ReplicateStatus,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    contest::Wishes,
+    journal::Journal,
     outbox::Outbox,
     replicate::{Context, Replicate, Voice},
 };
@@ -21,10 +23,28 @@ use crate::{
 /// Frames waiting for the connection; best-effort ones are dropped beyond this.
 const FRAMES_MAX: usize = 1_024;
 
+/// What a replicate starts with.
+struct Start {
+    authorization: Authorization,
+    flow: Flow,
+    resumed: Option<Journal>,
+    cancel: CancellationToken,
+    wishes: watch::Receiver<Wishes>,
+}
+
+/// A result that was computed before counts as such, so that the pool does not order it again.
+fn status_of(resumed: Option<&Journal>) -> ReplicateStatus {
+    match resumed {
+        Some(_) => ReplicateStatus::Computed,
+        None => ReplicateStatus::Created,
+    }
+}
+
 #[derive(Debug)]
 struct Job {
     status: ReplicateStatus,
     cancel: CancellationToken,
+    wishes: watch::Sender<Wishes>,
 }
 
 #[derive(Debug, Default)]
@@ -117,55 +137,103 @@ impl Jobs {
                     job.cancel.cancel();
                 }
             }
-            // These belong to the flow with a reveal; in ours the task is over by then.
-            Order::Reveal { .. } | Order::Upload { .. } | Order::Complete { .. } => {}
+            Order::Reveal { task } => self.wish(task, |wishes| wishes.reveal = true),
+            Order::Complete { task } => self.wish(task, |wishes| wishes.complete = true),
+            Order::Upload { task } if self.state().jobs.contains_key(&task) => {
+                self.wish(task, |wishes| wishes.uploads += 1);
+            }
+            Order::Upload { task } => self.cannot_upload(task),
         }
     }
 
+    fn wish(&self, task: TaskId, change: impl FnOnce(&mut Wishes)) {
+        if let Some(job) = self.state().jobs.get(&task) {
+            job.wishes.send_modify(change);
+        }
+    }
+
+    /// The result is lost with the folder: somebody else has to be asked.
+    fn cannot_upload(&self, task: TaskId) {
+        let mut report = Report::new(task, ReplicateStatus::ResultUploadFailed);
+        report.cause = Some(Cause::ResultLinkMissing);
+        report.message = Some("the worker has no such result any more".to_owned());
+        self.report(report);
+    }
+
+    /// Goes on with what an earlier process left.
+    pub(crate) fn resume(self: &Arc<Self>, journal: Journal) {
+        tracing::info!(task = %journal.task(), "going on with an earlier result");
+        let (authorization, flow) = (journal.authorization.clone(), journal.flow);
+        self.start_with(authorization, flow, Some(journal));
+    }
+
     fn start(self: &Arc<Self>, authorization: Authorization, flow: Flow) {
+        self.start_with(authorization, flow, None);
+    }
+
+    fn start_with(
+        self: &Arc<Self>,
+        authorization: Authorization,
+        flow: Flow,
+        resumed: Option<Journal>,
+    ) {
         let task = authorization.chain_task_id;
         let cancel = self.shutdown.child_token();
+        let (wishes, wished) = watch::channel(Wishes::default());
         {
             let mut state = self.state();
             if state.jobs.contains_key(&task) {
                 return;
             }
             let job = Job {
-                status: ReplicateStatus::Created,
+                status: status_of(resumed.as_ref()),
                 cancel: cancel.clone(),
+                wishes,
             };
             state.jobs.insert(task, job);
         }
         let jobs = self.clone();
         self.tracker.spawn(async move {
-            jobs.run(authorization, flow, cancel).await;
+            let replicate = Start {
+                authorization,
+                flow,
+                resumed,
+                cancel,
+                wishes: wished,
+            };
+            jobs.run(replicate).await;
             jobs.state().jobs.remove(&task);
         });
     }
 
-    async fn run(
-        self: &Arc<Self>,
-        authorization: Authorization,
-        flow: Flow,
-        cancel: CancellationToken,
-    ) {
-        let Ok(_slot) = self.slots.acquire().await else {
-            return;
+    async fn run(self: &Arc<Self>, start: Start) {
+        // What was computed before needs no slot any more.
+        let slot = match start.resumed {
+            Some(_) => None,
+            None => self.slots.acquire().await.ok(),
         };
         let voice: Arc<dyn Voice> = self.clone();
         let (result_proxy, sms) = {
             let state = self.state();
             (state.result_proxy.clone(), state.sms.clone())
         };
+        let result_proxy = match &start.resumed {
+            Some(journal) => journal.result_proxy.clone(),
+            None => result_proxy,
+        };
         let context = &self.context;
         Replicate {
             context,
             voice,
-            authorization,
-            flow,
+            authorization: start.authorization,
+            flow: start.flow,
             result_proxy,
             sms,
-            cancel,
+            cancel: start.cancel,
+            shutdown: self.shutdown.clone(),
+            wishes: start.wishes,
+            slot: Mutex::new(slot),
+            resumed: start.resumed,
         }
         .run()
         .await;

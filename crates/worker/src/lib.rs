@@ -7,10 +7,13 @@
 mod archive;
 mod confidential;
 mod config;
+mod contest;
+mod deliver;
 mod error;
 mod failure;
 pub mod inputs;
 mod jobs;
+mod journal;
 mod outbox;
 mod output;
 pub mod printed;

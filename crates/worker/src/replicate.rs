@@ -1,9 +1,10 @@
-//! One replicate from order to payment: check, pull, fetch, run, digest, upload,
-//! contribute-and-finalize (`design.md` §3, spec/pool-worker.md §2).
+//! One replicate from order to payment: check, pull, fetch, run, digest; then `deliver.rs` or
+//! `contest.rs` (`design.md` §3, spec/pool-worker.md §2).
 
 use std::{
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -13,34 +14,34 @@ use chain::{Actor, AppInfo, Hub};
 use engine::{Engine, Image, ImageRef, Pin, Progress, ProgressSink};
 use protocol::{
     Bytes, Cause, TaskId,
-    deal::{Deadlines, Deal, TaskStatus},
+    deal::Deal,
     digest,
     environment::Inputs,
-    link::ResultLink,
     message::{Authorization, Flow, Logs, Phase, Report, Stream, ToPool},
     multiaddr,
     params::DealParams,
     status::ReplicateStatus as Status,
 };
+use tokio::sync::{SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config, Failure, Outcome, archive,
+    Config, Failure, Outcome,
+    contest::Wishes,
     inputs::{self, Policy},
+    journal::Journal,
     output,
     printed::Observer,
     sandbox::{self, Folders, Ran, Run},
     spool::{self, Spool},
-    upload,
 };
 
-/// Sends of the final transaction that may fail for reasons outside the task.
-const CONTRIBUTE_TRIES_MAX: u32 = 3;
-/// Pause between them.
-const CONTRIBUTE_RETRY_MS: u64 = 1_000;
 /// What a run gets when its category's time is tiny, for the container's start-up; well below the
 /// contribution deadline, 7 s, of the smallest category.
 const RUN_MIN_S: u64 = 3;
+
+/// Pause before a chain that does not answer is asked again.
+const CHAIN_RETRY_MS: u64 = 1_000;
 
 /// What all replicates of a worker share.
 #[derive(Debug)]
@@ -81,6 +82,14 @@ pub(crate) struct Replicate<'a> {
     /// The secret manager's origin, if the pool has one.
     pub(crate) sms: Option<String>,
     pub(crate) cancel: CancellationToken,
+    /// The worker stops: unlike after an abort, a result that is not paid yet is kept.
+    pub(crate) shutdown: CancellationToken,
+    /// What the pool asks of it besides.
+    pub(crate) wishes: watch::Receiver<Wishes>,
+    /// Given back as soon as the replicate only waits.
+    pub(crate) slot: Mutex<Option<SemaphorePermit<'a>>>,
+    /// A result of an earlier process to go on with.
+    pub(crate) resumed: Option<Journal>,
 }
 
 /// What the chain says about the task.
@@ -88,7 +97,7 @@ pub(crate) struct Facts {
     pub(crate) deal: Deal,
     pub(crate) app: AppInfo,
     params: DealParams,
-    timeref: u64,
+    pub(crate) timeref: u64,
 }
 
 /// Passes on what a running app tells.
@@ -128,7 +137,7 @@ impl Replicate<'_> {
         self.authorization.chain_task_id
     }
 
-    fn hub(&self) -> &Hub {
+    pub(crate) fn hub(&self) -> &Hub {
         self.context.actor.hub()
     }
 
@@ -147,6 +156,9 @@ impl Replicate<'_> {
     pub(crate) async fn run(self) {
         match self.steps().await {
             Ok(()) => self.say(Status::Completed),
+            Err(_) if self.shutdown.is_cancelled() && self.is_kept() => {
+                tracing::info!(task = %self.task(), "stopped with a result; it is kept");
+            }
             Err((status, failure)) => {
                 tracing::warn!(task = %self.task(), status = %status.name(), %failure, "failed");
                 self.say_failed(status, &failure);
@@ -164,6 +176,9 @@ impl Replicate<'_> {
     }
 
     async fn steps(&self) -> Step<()> {
+        if let Some(journal) = &self.resumed {
+            return self.resume(journal).await;
+        }
         self.say(Status::Starting);
         let (facts, folders) = self.unless_aborted(self.prepare()).await?;
         self.say(Status::Started);
@@ -175,26 +190,90 @@ impl Replicate<'_> {
             self.say(Status::Computing);
             self.execute(&facts, &folders, image, names).await?;
         }
-        self.unless_aborted(self.deliver(&facts, &folders)).await
+        let outcome = output::read_outcome(&folders.output(), facts.deal.has_callback());
+        let outcome = outcome.map_err(at(Status::ContributeFailed))?;
+        self.keep(&folders, &outcome)?;
+        self.deliver(&facts, &folders, &outcome).await
+    }
+
+    /// Goes on with the result of an earlier process.
+    async fn resume(&self, journal: &Journal) -> Step<()> {
+        let folders = Folders::adopt(&self.folder());
+        folders.keep();
+        let facts = self.unless_aborted(self.facts_at_last()).await;
+        if facts.is_err() && !self.shutdown.is_cancelled() {
+            folders.forget();
+        }
+        let outcome = Outcome {
+            digest: journal.digest,
+            callback_data: journal.callback_data.to_vec(),
+        };
+        self.deliver(&facts?, &folders, &outcome).await
+    }
+
+    /// Asks until the chain answers: the stake may be in it.
+    async fn facts_at_last(&self) -> Step<Facts> {
+        loop {
+            match self.facts().await {
+                Err(failure) if failure.cause == Cause::ChainUnreachable => {
+                    tracing::warn!(task = %self.task(), %failure, "asking again");
+                }
+                facts => return facts.map_err(at(Status::StartFailed)),
+            }
+            tokio::time::sleep(Duration::from_millis(CHAIN_RETRY_MS)).await;
+        }
+    }
+
+    /// From here on a restart does not compute again.
+    fn keep(&self, folders: &Folders, outcome: &Outcome) -> Step<()> {
+        let journal = Journal {
+            authorization: self.authorization.clone(),
+            flow: self.flow,
+            result_proxy: self.result_proxy.clone(),
+            digest: outcome.digest,
+            callback_data: Bytes::copy_from_slice(&outcome.callback_data),
+        };
+        folders.keep();
+        let saved = journal.save(&self.folder());
+        let failed = |e| Failure::from_error(Cause::PostComputeUnknown, &e);
+        saved.map_err(failed).map_err(at(Status::ContributeFailed))
+    }
+
+    fn is_kept(&self) -> bool {
+        Journal::load(&self.folder()).is_some()
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.context.config.data_dir.join(self.task().to_string())
+    }
+
+    /// The replicate only waits from here on: another task may run.
+    pub(crate) fn release_slot(&self) {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(slot.take());
+    }
+
+    /// The folders outlive this process only if it is stopped in the middle.
+    async fn deliver(&self, facts: &Facts, folders: &Folders, outcome: &Outcome) -> Step<()> {
+        let delivered = self.unless_aborted(async {
+            match self.flow {
+                Flow::ContributeAndFinalize => self.finish(facts, folders, outcome).await,
+                Flow::ContributeAndReveal => self.contest(facts, folders, outcome).await,
+            }
+        });
+        let delivered = delivered.await;
+        if delivered.is_ok() || !self.shutdown.is_cancelled() {
+            folders.forget();
+        }
+        delivered
     }
 
     async fn prepare(&self) -> Step<(Facts, Folders)> {
         let facts = self.facts().await.map_err(at(Status::StartFailed))?;
-        let root = self.context.config.data_dir.join(self.task().to_string());
-        let folders = Folders::create(&root)
+        let folders = Folders::create(&self.folder())
             .map_err(|e| Failure::from_error(Cause::Unknown, &e))
             .map_err(at(Status::StartFailed))?;
         Ok((facts, folders))
-    }
-
-    async fn deliver(&self, facts: &Facts, folders: &Folders) -> Step<()> {
-        let outcome = output::read_outcome(&folders.output(), facts.deal.has_callback());
-        let outcome = outcome.map_err(at(Status::ContributeFailed))?;
-        self.wait_active(facts)
-            .await
-            .map_err(at(Status::ContributeFailed))?;
-        let link = self.publish(facts, folders).await?;
-        self.contribute(&outcome, &link).await
     }
 
     /// Reads what to do from the chain: the pool's word counts only as far as it is signed.
@@ -209,10 +288,12 @@ impl Replicate<'_> {
             self.hub().task(a.chain_task_id),
         )
         .map_err(unreachable)?;
-        if task.is_some_and(|task| task.status.is_final()) {
+        // A result of an earlier process may be the one that ended it.
+        if self.resumed.is_none() && task.is_some_and(|task| task.status.is_final()) {
             return Err(Failure::plain(Cause::TaskNotActive));
         }
         self.check(&deal)?;
+        self.check_stake(&deal).await?;
         let (Some(app), Some(category)) = (app, category) else {
             return Err(Failure::plain(Cause::TaskDescriptionNotFound));
         };
@@ -249,9 +330,27 @@ impl Replicate<'_> {
             return Err(refused());
         }
         match self.flow {
-            Flow::ContributeAndFinalize if deal.is_trust_one() => Ok(()),
-            _ => Err(Failure::plain(Cause::TrustNot1)),
+            Flow::ContributeAndFinalize if !deal.is_trust_one() => {
+                Err(Failure::plain(Cause::TrustNot1))
+            }
+            Flow::ContributeAndReveal if deal.tag.is_tee() => Err(Failure::plain(Cause::TrustNot1)),
+            _ => Ok(()),
         }
+    }
+
+    /// A contribution locks the deal's stake: better to know before the work than after it.
+    async fn check_stake(&self, deal: &Deal) -> Result<(), Failure> {
+        if self.flow == Flow::ContributeAndFinalize || self.resumed.is_some() {
+            return Ok(());
+        }
+        let account = self.hub().account(self.context.actor.address()).await;
+        let unreachable = |e: chain::Error| Failure::from_error(Cause::ChainUnreachable, &e);
+        let (has, needs) = (account.map_err(unreachable)?.stake, deal.worker_stake);
+        if has >= needs {
+            return Ok(());
+        }
+        let message = format!("the deal needs {needs} nRLC, the worker's deposit is {has} nRLC");
+        Err(Failure::new(Cause::StakeTooLow, message))
     }
 
     /// Image and inputs; none when a download failed, which becomes the result itself.
@@ -411,97 +510,5 @@ impl Replicate<'_> {
         report.cause = failure.map(|f| f.cause);
         report.message = failure.map(|f| f.message.clone());
         self.voice.report(report);
-    }
-
-    /// Waits until the chain takes contributions: the pool hands tasks out before `initialize` is
-    /// mined.
-    async fn wait_active(&self, facts: &Facts) -> Result<(), Failure> {
-        let deadline = Deadlines::of(facts.deal.start_time, facts.timeref).contribution;
-        let mut heads = self.hub().heads();
-        loop {
-            heads.mark_unchanged();
-            match self.hub().task(self.task()).await {
-                Ok(Some(task)) if task.status == TaskStatus::Active => return Ok(()),
-                Ok(Some(_)) => return Err(Failure::plain(Cause::TaskNotActive)),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "task not read, trying again"),
-            }
-            let now = self.hub().now().await.unwrap_or_default();
-            if now >= deadline {
-                return Err(Failure::plain(Cause::ContributionTimeout));
-            }
-            let left = Duration::from_secs(deadline - now);
-            let _ = tokio::time::timeout(left, heads.changed()).await;
-        }
-    }
-
-    /// Uploads the archive; a deal with a callback has none.
-    async fn publish(&self, facts: &Facts, folders: &Folders) -> Step<ResultLink> {
-        if facts.deal.has_callback() {
-            return Ok(ResultLink::ethereum(&facts.deal.callback.to_checksum(None)));
-        }
-        self.say(Status::ResultUploading);
-        let failed = at(Status::ResultUploadFailed);
-        let link = async {
-            archive::pack(&folders.output(), &folders.archive())?;
-            let wallet = self.context.actor.wallet();
-            let archive = folders.archive();
-            let (http, to) = (&self.context.http, &self.result_proxy);
-            upload::upload(http, to, wallet, &self.authorization, &archive).await
-        };
-        let link = ResultLink::ipfs(&link.await.map_err(failed)?);
-        let mut report = Report::new(self.task(), Status::ResultUploaded);
-        report.result_link = Some(String::from_utf8_lossy(&link.to_chain()).into_owned());
-        self.voice.report(report);
-        Ok(link)
-    }
-
-    async fn contribute(&self, outcome: &Outcome, link: &ResultLink) -> Step<()> {
-        self.say(Status::ContributeAndFinalizeOngoing);
-        let sent = self.contribute_and_finalize(outcome, link).await;
-        sent.map_err(at(Status::ContributeAndFinalizeFailed))?;
-        self.say(Status::ContributeAndFinalizeDone);
-        Ok(())
-    }
-
-    async fn contribute_and_finalize(
-        &self,
-        outcome: &Outcome,
-        link: &ResultLink,
-    ) -> Result<(), Failure> {
-        let mut attempt = 1;
-        loop {
-            let sent = self.context.actor.contribute_and_finalize(
-                self.task(),
-                outcome.digest,
-                Bytes::from(link.to_chain()),
-                Bytes::from(outcome.callback_data.clone()),
-                &self.authorization,
-            );
-            let Err(error) = sent.await else {
-                return Ok(());
-            };
-            if let Some(verdict) = self.verdict().await {
-                return verdict;
-            }
-            if attempt == CONTRIBUTE_TRIES_MAX || error.is_revert() {
-                return Err(Failure::from_error(Cause::ChainReceiptNotValid, &error));
-            }
-            tracing::warn!(%error, attempt, "contribution failed, trying again");
-            tokio::time::sleep(Duration::from_millis(CONTRIBUTE_RETRY_MS)).await;
-            attempt += 1;
-        }
-    }
-
-    /// After a failed transaction: did the chain take it all the same, or somebody else's?
-    async fn verdict(&self) -> Option<Result<(), Failure>> {
-        let task = self.hub().task(self.task()).await.ok().flatten()?;
-        let ours = task.contributors.contains(&self.context.actor.address());
-        match task.status {
-            TaskStatus::Completed if ours => Some(Ok(())),
-            TaskStatus::Active if task.contributors.is_empty() => None,
-            TaskStatus::Failed => Some(Err(Failure::plain(Cause::TaskNotActive))),
-            _ => Some(Err(Failure::plain(Cause::TaskAlreadyContributed))),
-        }
     }
 }

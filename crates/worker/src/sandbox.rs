@@ -6,6 +6,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -29,10 +30,12 @@ pub fn container_prefix(worker: Address, data_dir: &Path) -> String {
     format!("iexec-{}-", &digest[..8])
 }
 
-/// The folders of one task, made fresh and removed on drop.
+/// The folders of one task, made fresh and removed on drop, unless they hold a result that is not
+/// delivered yet.
 #[derive(Debug)]
 pub struct Folders {
     root: PathBuf,
+    is_kept: AtomicBool,
 }
 
 impl Folders {
@@ -47,6 +50,7 @@ impl Folders {
         }
         let folders = Self {
             root: root.to_owned(),
+            is_kept: AtomicBool::new(false),
         };
         fs::create_dir_all(folders.input())?;
         fs::create_dir_all(folders.output())?;
@@ -55,6 +59,24 @@ impl Folders {
         fs::set_permissions(folders.output(), fs::Permissions::from_mode(0o777))?;
         fs::set_permissions(root, fs::Permissions::from_mode(0o700))?;
         Ok(folders)
+    }
+
+    /// The folders that an earlier process left at `root`.
+    pub(crate) fn adopt(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            is_kept: AtomicBool::new(false),
+        }
+    }
+
+    /// They hold a result from here on: they stay even if this process is stopped.
+    pub(crate) fn keep(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
+    }
+
+    /// The result is delivered, or nobody wants it any more.
+    pub(crate) fn forget(&self) {
+        self.is_kept.store(false, Ordering::Relaxed);
     }
 
     /// Bound to `/iexec_in`.
@@ -75,6 +97,9 @@ impl Folders {
 
 impl Drop for Folders {
     fn drop(&mut self) {
+        if self.is_kept.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = fs::remove_dir_all(&self.root) {
             tracing::warn!(folder = %self.root.display(), %error, "task folder not removed");
         }

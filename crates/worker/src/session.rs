@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, Error,
     jobs::Jobs,
+    journal::{self, Journal},
     replicate::Context,
     spool::{Reader, Spool},
     upload,
@@ -72,8 +73,11 @@ impl Service {
     /// A final [`Error`]: another workerpool's pool, or a refusal. Lost connections are dialled
     /// again for ever.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        self.clean_up().await?;
+        let journals = self.clean_up().await?;
         let (jobs, mut frames) = Jobs::new(self.context.clone(), shutdown.clone());
+        for journal in journals {
+            jobs.resume(journal);
+        }
         let url = socket_url(&self.context.config.pool_url)?;
         let mut pause = REDIAL_MIN_MS;
         let ended = loop {
@@ -102,7 +106,8 @@ impl Service {
         ended
     }
 
-    async fn clean_up(&self) -> Result<(), Error> {
+    /// Removes what an earlier process left, but the results that are not paid yet.
+    async fn clean_up(&self) -> Result<Vec<Journal>, Error> {
         let removed = self
             .context
             .engine
@@ -116,12 +121,16 @@ impl Service {
             path: path.clone(),
             source,
         };
-        for entry in std::fs::read_dir(path).map_err(failed)?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with("0x") {
-                let _ = std::fs::remove_dir_all(entry.path());
+        let mut journals = Vec::new();
+        for folder in journal::task_folders(path).map_err(failed)? {
+            match Journal::load(&folder) {
+                Some(journal) => journals.push(journal),
+                None => {
+                    let _ = std::fs::remove_dir_all(&folder);
+                }
             }
         }
-        Ok(())
+        Ok(journals)
     }
 }
 
@@ -220,6 +229,7 @@ impl Session<'_> {
             name: config.name.clone(),
             slots: config.slots,
             engine: self.context.engine.name().to_owned(),
+            profile: config.profile(),
             busy: self.jobs.busy(),
         };
         socket.send(text(&login)).await.map_err(broken)?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::machine::{
     Task,
     replicate::{Replicate, Update},
-    task::{Failure, StageDate},
+    task::{Consensus, Failure, StageDate},
 };
 
 /// The official TaskModel.
@@ -89,13 +89,13 @@ impl TaskModel {
             initialization_block_number: task.initialized_block.unwrap_or_default(),
             current_status: task.stage().name(),
             trust: terms.trust,
-            uploading_worker_wallet_address: None,
-            consensus: None,
+            uploading_worker_wallet_address: task.uploader.map(lower),
+            consensus: task.consensus.as_ref().map(|c| c.value.to_string()),
             contribution_deadline: date(terms.contribution_deadline.saturating_mul(1000)),
-            reveal_deadline: None,
+            reveal_deadline: task.consensus.as_ref().and_then(reveal_deadline),
             final_deadline: date(terms.final_deadline.saturating_mul(1000)),
             result_link: task.result_link.clone(),
-            chain_callback_data: None,
+            chain_callback_data: task.callback_data.as_ref().map(ToString::to_string),
             enclave_challenge: task.enclave_challenge.map(lower),
             date_status_list: task.stages.iter().map(stage).collect(),
             cause: task.failure.as_ref().map(failure),
@@ -119,6 +119,10 @@ impl ReplicateModel {
             app_exit_code: replicate.exit_code,
         }
     }
+}
+
+fn reveal_deadline(consensus: &Consensus) -> Option<String> {
+    date(consensus.reveal_deadline.saturating_mul(1000))
 }
 
 fn lower(address: Address) -> String {

@@ -164,6 +164,7 @@ impl Worker {
         let hash = challenge::worker_login(CHAIN_ID, WORKERPOOL, &challenge);
         let signature = worker.wallet.sign_hash(hash).unwrap();
         let login = ToPool::Login {
+            profile: Default::default(),
             address: worker.wallet.address(),
             signature: Bytes::copy_from_slice(&signature.as_bytes()),
             name: "test".into(),

@@ -210,7 +210,7 @@ async fn save_task(tx: &mut AnyConnection, task: &Task) -> Result<(), Error> {
         .bind(task.id.to_string())
         .bind(task.terms.deal.to_string())
         .bind(task.stage().name())
-        .bind(i64::from(task.is_final()))
+        .bind(i64::from(task.is_closed()))
         .bind(integer(task.terms.contribution_deadline))
         .bind(text(task)?);
     query.execute(tx).await?;

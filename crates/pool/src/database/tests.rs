@@ -16,7 +16,7 @@ fn task(index: u64, stage: TaskStage) -> Task {
     let mut task = Task::new(terms, index, DealId::repeat(7).task(index));
     task.stages.push(StageDate { stage, date: 5 });
     task.replicates
-        .push(Replicate::new(Address::repeat_byte(3), 6));
+        .push(Replicate::new(Address::repeat_byte(3), 2, 6));
     task
 }
 

@@ -1,7 +1,7 @@
 //! What the chain says about tasks.
 
 use protocol::{
-    Address, TaskId,
+    TaskId,
     deal::TaskStatus,
     status::{ReplicateStatus, TaskStage},
 };
@@ -24,24 +24,20 @@ impl Machine {
             if !self.tasks.contains_key(&state.task) {
                 continue;
             }
-            if let Some(worker) = state.contributor {
-                self.contributed(state.task, worker);
-            }
+            let (id, block) = (state.task, state.block);
             match state.status {
                 TaskStatus::Unset => {}
-                TaskStatus::Active | TaskStatus::Revealing => {
-                    self.initialized(state.task, state.block, now);
-                }
-                TaskStatus::Completed => self.completed(state.task, state.results, now),
-                TaskStatus::Failed => self.claimed(state.task, now),
+                TaskStatus::Active | TaskStatus::Revealing => self.initialized(id, block, now),
+                TaskStatus::Completed | TaskStatus::Failed => {}
             }
-        }
-    }
-
-    pub(super) fn contributed(&mut self, id: TaskId, worker: Address) {
-        if let Some(task) = self.tasks.get_mut(&id) {
-            task.contributor = Some(worker);
-            self.effects.push(Effect::SaveTask(id));
+            if let Some(poll) = state.poll {
+                self.polled(id, poll, now);
+            }
+            match state.status {
+                TaskStatus::Completed => self.completed(id, state.results, now),
+                TaskStatus::Failed => self.claimed(id, now),
+                _ => {}
+            }
         }
     }
 
@@ -60,7 +56,9 @@ impl Machine {
             return;
         }
         task.failure = None;
-        self.enter(id, TaskStage::Initialized, now);
+        if !task.has(TaskStage::Initialized) {
+            self.enter(id, TaskStage::Initialized, now);
+        }
         self.ask_challenge(id);
         self.run_if_started(id, now);
     }
@@ -69,8 +67,8 @@ impl Machine {
     pub(super) fn run_if_started(&mut self, id: TaskId, now: u64) {
         let started = self.tasks.get(&id).is_some_and(|task| {
             let at_it = |s: ReplicateStatus| (ReplicateStatus::Started..).contains(&s);
-            task.stage() == TaskStage::Initialized
-                && (task.replicates.iter()).any(|r| r.is_active() && at_it(r.status()))
+            let is_ready = matches!(task.stage(), TaskStage::Initialized | TaskStage::Reopened);
+            is_ready && (task.replicates.iter()).any(|r| r.is_active() && at_it(r.status()))
         });
         if started {
             self.enter(id, TaskStage::Running, now);

@@ -47,7 +47,7 @@ impl Machine {
     }
 
     fn start_task(&mut self, terms: &Terms, id: TaskId, now: u64) {
-        if let Err(cause) = terms.flow(self.has_sms) {
+        if let Err(cause) = terms.flow(self.rules) {
             let stages = [TaskStage::InitializeFailed, TaskStage::Failed];
             return self.fail(id, &stages, cause, None, now);
         }
@@ -55,6 +55,7 @@ impl Machine {
             return self.time_out(id, now);
         }
         self.at(terms.contribution_deadline_ms(), Timer::Contribution(id));
+        self.at(terms.final_deadline_ms(), Timer::Final(id));
         self.ask_challenge(id);
         self.enqueue_if_wanted(id);
     }

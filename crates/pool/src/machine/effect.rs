@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::{
-    Address, Cause, DealId, TaskId,
+    Address, Bytes, Cause, DealId, TaskId,
     message::{Flow, Logs},
     status::{ReplicateStatus, TaskStage},
 };
@@ -26,6 +26,16 @@ pub enum Command {
         /// How its result gets on chain.
         flow: Flow,
     },
+    /// Reveal what was contributed: it is the consensus.
+    Reveal {
+        /// The task.
+        task: TaskId,
+    },
+    /// Upload the result.
+    Upload {
+        /// The task.
+        task: TaskId,
+    },
     /// Forget a task: it is done.
     Complete {
         /// The task.
@@ -44,7 +54,11 @@ impl Command {
     /// The task it is about.
     pub fn task(&self) -> TaskId {
         match self {
-            Self::Run { task, .. } | Self::Complete { task } | Self::Abort { task, .. } => *task,
+            Self::Run { task, .. }
+            | Self::Reveal { task }
+            | Self::Upload { task }
+            | Self::Complete { task }
+            | Self::Abort { task, .. } => *task,
         }
     }
 }
@@ -91,9 +105,24 @@ pub enum Effect {
         /// The tasks' indices.
         indices: Vec<u64>,
     },
+    /// Send a transaction that finalizes a task.
+    Finalize {
+        /// The task.
+        task: TaskId,
+        /// Its result link.
+        results: String,
+        /// What the callback gets; empty without one.
+        callback: Bytes,
+    },
+    /// Send a transaction that reopens a task nobody revealed.
+    Reopen(TaskId),
+    /// Send a transaction that claims dead tasks; at most [`super::CLAIM_BATCH_MAX`].
+    Claim(Vec<TaskId>),
+    /// Read workers' scores and answer with [`super::Event::Scored`].
+    ReadScores(Vec<Address>),
     /// Ask the secret manager for the key of a task's enclave.
     Challenge(TaskId),
-    /// Ask the chain about tasks and answer with [`super::Event::ChainSays`].
+    /// Ask the chain about tasks and answer with [`super::Event::Looked`].
     Check(Vec<TaskId>),
     /// Send an order.
     Send {

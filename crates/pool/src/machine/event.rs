@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use protocol::{
-    Address, DealId, TaskId,
+    Address, B256, DealId, TaskId,
     deal::TaskStatus,
-    message::{Busy, Report},
+    message::{Busy, Profile, Report},
 };
 
-use super::terms::Terms;
+use super::{
+    task::{Consensus, Contribution, Task},
+    terms::Terms,
+};
 
 /// A worker's login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Hello {
     pub slots: u32,
     /// `docker` or `builtin`.
     pub engine: String,
+    /// What its machine is like.
+    pub profile: Profile,
     /// What it is at since before this connection.
     pub busy: Vec<Busy>,
 }
@@ -34,8 +39,8 @@ pub struct OnChain {
     pub status: TaskStatus,
     /// Its result link, once completed.
     pub results: Option<String>,
-    /// Who contributed.
-    pub contributor: Option<Address>,
+    /// Who contributed what, and the consensus; none when only the status is known.
+    pub poll: Option<Poll>,
     /// The block that says so, when it was an event.
     pub block: Option<u64>,
 }
@@ -47,10 +52,30 @@ impl OnChain {
             task,
             status,
             results: None,
-            contributor: None,
+            poll: None,
             block: None,
         }
     }
+}
+
+/// What the chain knows about the contributions to a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Poll {
+    /// In the order of the chain.
+    pub contributions: Vec<Contribution>,
+    /// Once they agreed.
+    pub consensus: Option<Consensus>,
+}
+
+/// Which transaction about an open task failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settling {
+    /// One that finalizes it.
+    Finalize,
+    /// One that reopens it.
+    Reopen,
+    /// One that claims it.
+    Claim,
 }
 
 /// One thing that happened outside.
@@ -64,15 +89,60 @@ pub enum Event {
         /// Known tasks.
         chain: Vec<OnChain>,
     },
-    /// The chain was asked, or told by itself, about tasks.
+    /// The chain told by itself about tasks.
     ChainSays(Vec<OnChain>),
+    /// The answer to [`super::Effect::Check`].
+    Looked {
+        /// [`super::Machine::epoch`] when the chain was asked.
+        epoch: u64,
+        /// What it said.
+        states: Vec<OnChain>,
+    },
+    /// Blocks are gone that told of tasks.
+    Reverted {
+        /// What the chain says of these tasks now.
+        states: Vec<OnChain>,
+        /// The same tasks as they were saved: final ones may not be in memory.
+        stored: Vec<Task>,
+    },
     /// A contribution stands on chain.
     Contributed {
         /// The task.
         task: TaskId,
         /// Whose.
         worker: Address,
+        /// What.
+        hash: B256,
     },
+    /// The contributions agree.
+    Agreed {
+        /// The task.
+        task: TaskId,
+        /// On what.
+        value: B256,
+    },
+    /// A worker revealed its digest.
+    Revealed {
+        /// The task.
+        task: TaskId,
+        /// Who.
+        worker: Address,
+    },
+    /// Nobody revealed: the task takes contributions again.
+    Reopened(TaskId),
+    /// A transaction that finalizes, reopens or claims tasks did not go through.
+    SettleFailed {
+        /// The tasks.
+        tasks: Vec<TaskId>,
+        /// Which transaction.
+        what: Settling,
+        /// What the chain said.
+        reason: String,
+    },
+    /// Scores of workers, from the chain.
+    Scored(Vec<(Address, u64)>),
+    /// Several things that happened at once: nobody gets a task in between.
+    Many(Vec<Event>),
     /// A transaction that initialises tasks did not go through.
     InitializeFailed {
         /// The deal.

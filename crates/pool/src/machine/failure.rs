@@ -7,7 +7,8 @@ use protocol::{
 };
 
 use super::{
-    Command, Effect, LOSSES_MAX, Machine, REPLICATES_MAX, RETRY_SAME_WORKER_MS,
+    Command, Effect, LOSSES_MAX, Machine, REPLICATES_MAX, RETRY_SAME_WORKER_MS, consensus,
+    replicate::Replicate,
     task::{Failure, Task},
     timer::Timer,
 };
@@ -52,6 +53,11 @@ fn is_final_for_the_sms(cause: Cause) -> bool {
     )
 }
 
+/// Other workers would fail in the same way.
+fn is_anybodys(cause: Cause) -> bool {
+    is_final(cause) || is_final_for_the_sms(cause)
+}
+
 /// The chain knows more about the task than we do.
 fn asks_the_chain(cause: Cause) -> bool {
     use Cause::*;
@@ -80,15 +86,36 @@ impl Machine {
         self.push_step(id, worker, status, Some(failure.clone()), now);
         self.order(worker, Command::Abort { task: id, cause });
         self.release(worker, id);
-        if is_final(cause) || is_final_for_the_sms(cause) {
-            let root = self.root_cause(id, worker).unwrap_or(failure);
-            let stages = [TaskStage::RunningFailed, TaskStage::Failed];
-            return self.fail(id, &stages, root.cause, root.message, now);
+        if is_anybodys(cause) {
+            return self.app_failed(id, worker, failure, now);
         }
         if asks_the_chain(cause) {
             self.effects.push(Effect::Check(vec![id]));
         }
         self.try_another(id, worker, failure, now);
+    }
+
+    /// One worker's word that the app fails weighs as much as its contribution would: the task is
+    /// over when those that say so are as many as the trust takes.
+    fn app_failed(&mut self, id: TaskId, worker: Address, failure: Failure, now: u64) {
+        let root = self.root_cause(id, worker).unwrap_or(failure);
+        let says_so = |r: &Replicate| {
+            let last = r.updates.last().and_then(|u| u.cause);
+            !r.is_active() && last.is_some_and(is_anybodys)
+        };
+        let Some(task) = self.tasks.get_mut(&id).filter(|t| !t.is_final()) else {
+            return;
+        };
+        task.failure = Some(root.clone());
+        if task.is_failure_agreed(says_so) {
+            let stages = [TaskStage::RunningFailed, TaskStage::Failed];
+            return self.fail(id, &stages, root.cause, root.message, now);
+        }
+        if let Some(replicate) = self.replicate_mut(id, worker) {
+            replicate.retry_at = u64::MAX;
+        }
+        self.effects.push(Effect::SaveTask(id));
+        self.enqueue_if_wanted(id);
     }
 
     /// An app that crashed before it wrote computed.json failed because it crashed.
@@ -111,7 +138,8 @@ impl Machine {
             _ => task.failures += 1,
         }
         task.failure = Some(failure.clone());
-        if task.failures >= REPLICATES_MAX || task.losses > LOSSES_MAX {
+        let workers = consensus::workers_needed(task.terms.trust);
+        if task.failures >= REPLICATES_MAX * workers || task.losses > LOSSES_MAX * workers {
             let stages = [TaskStage::RunningFailed, TaskStage::Failed];
             return self.fail(id, &stages, failure.cause, failure.message, now);
         }

@@ -10,12 +10,16 @@
 mod assign;
 mod chain;
 mod challenge;
+pub mod consensus;
+mod contribution;
 mod deal;
 pub mod effect;
 pub mod event;
 mod failure;
 pub mod replicate;
 mod report;
+mod reveal;
+mod revert;
 mod settle;
 pub mod task;
 pub mod terms;
@@ -28,6 +32,8 @@ mod simulation;
 mod tee_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,18 +41,21 @@ use std::{
 };
 
 pub use effect::{Command, Effect, Notice};
-pub use event::{Event, Hello, OnChain};
+pub use event::{Event, Hello, OnChain, Poll, Settling};
 use protocol::{
     Address, DealId, TaskId,
+    message::Flow,
     status::{ReplicateStatus, TaskStage},
 };
 pub use task::{Failure, Task};
-pub use terms::Terms;
+pub use terms::{Rules, Terms};
 use timer::Timer;
 pub use worker::Worker;
 
 /// Tasks initialised by one transaction: about 10 million gas, a third of a common block.
 pub const INITIALIZE_BATCH_MAX: usize = 100;
+/// Tasks claimed by one transaction: about 100,000 gas each.
+pub const CLAIM_BATCH_MAX: usize = 50;
 /// Attempts of a task that may fail for reasons that are not the app's.
 pub const REPLICATES_MAX: u32 = 3;
 /// Workers a task may lose, or see stopped by their operators: an app that takes its machine down
@@ -76,6 +85,22 @@ pub const CHALLENGE_TRIES_MAX: u32 = 8;
 pub const CHECK_MS: u64 = 1_500;
 /// How long a worker's word is believed when the chain does not confirm it.
 pub const UNCONFIRMED_MS_MAX: u64 = 60_000;
+/// What a worker gets besides the run itself, for downloads, before the task goes to another
+/// worker as well.
+pub const OVERDUE_MS: u64 = 120_000;
+/// How long an upload may take before another worker is asked for the result
+/// (spec/pool-worker.md §1.2).
+pub const UPLOAD_MS: u64 = 120_000;
+/// Pause before the only worker left is asked again for a result that it could not upload.
+pub const UPLOAD_RETRY_MS: u64 = 2_000;
+/// First wait before a failed transaction about an open task is tried again; doubles each time.
+pub const SETTLE_RETRY_MS: u64 = 1_000;
+/// Longest wait between two attempts.
+pub const SETTLE_RETRY_MS_MAX: u64 = 60_000;
+/// Attempts to finalize or reopen: the chain's answer will not change any more.
+pub const SETTLE_TRIES_MAX: u32 = 10;
+/// Workers at one task at the same time: no trust that is offered takes more.
+pub const REPLICATES_AT_ONCE_MAX: usize = 64;
 /// How long a final task stays in memory: late reports bring its logs.
 pub const FINAL_KEPT_MS: u64 = 300_000;
 
@@ -94,8 +119,10 @@ pub struct Machine {
     timers: BTreeSet<(u64, Timer)>,
     next_order: u64,
     next_place: u64,
-    /// The pool has a secret manager.
-    has_sms: bool,
+    epoch: u64,
+    rules: Rules,
+    /// Weights of workers by their scores, as far as they were read.
+    weights: BTreeMap<Address, u64>,
     effects: Vec<Effect>,
 }
 
@@ -113,31 +140,34 @@ impl Machine {
         machine
     }
 
-    /// The same for a pool with a secret manager or without: without one it serves no confidential
-    /// tasks.
+    /// The same with the operator's rules.
     #[must_use]
-    pub fn with_sms(mut self, has_sms: bool) -> Self {
-        self.has_sms = has_sms;
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
         self
     }
 
     fn restore_task(&mut self, task: Task, now: u64) {
         let id = task.id;
-        let deadline = task.terms.contribution_deadline_ms();
         for worker in task.active_workers() {
             let entry = self.workers.entry(worker).or_default();
-            entry.active.insert(id);
+            entry.take(&task, worker);
             entry.lost_at = Some(now + RESTART_GRACE_MS);
             self.at(now + RESTART_GRACE_MS, Timer::Lost(worker));
         }
         let (is_final, wants) = (task.is_final(), task.wants_workers());
         let lacks_challenge = task.lacks_challenge();
+        let terms = task.terms.clone();
+        let reveal_deadline = task.consensus.as_ref().map(|c| c.reveal_deadline);
         self.tasks.insert(id, task);
+        self.at(terms.final_deadline_ms(), Timer::Final(id));
         if is_final {
-            self.at(deadline.max(now) + FINAL_KEPT_MS, Timer::Evict(id));
-            return;
+            return self.evict_later(id, now);
         }
-        self.at(deadline, Timer::Contribution(id));
+        self.at(terms.contribution_deadline_ms(), Timer::Contribution(id));
+        if let Some(seconds) = reveal_deadline {
+            self.at(seconds.saturating_mul(1000), Timer::Reveal(id));
+        }
         self.at(now + CHECK_MS, Timer::Check(id));
         if lacks_challenge {
             self.at(now, Timer::Challenge(id));
@@ -160,7 +190,21 @@ impl Machine {
         match event {
             Event::DealSeen { terms, chain } => self.deal_seen(&terms, chain, now),
             Event::ChainSays(states) => self.chain_says(states, now),
-            Event::Contributed { task, worker } => self.contributed(task, worker),
+            Event::Looked { epoch, states } => self.looked(epoch, states, now),
+            Event::Reverted { states, stored } => self.reverted(states, stored, now),
+            Event::Contributed { task, worker, hash } => {
+                self.contributed(task, worker, hash, now);
+            }
+            Event::Agreed { task, value } => self.agreed(task, value, now),
+            Event::Revealed { task, worker } => self.revealed(task, worker, now),
+            Event::Reopened(task) => self.reopened(task, now),
+            Event::SettleFailed {
+                tasks,
+                what,
+                reason,
+            } => self.settle_failed(&tasks, what, &reason, now),
+            Event::Scored(scores) => self.scored(scores),
+            Event::Many(events) => events.into_iter().for_each(|event| self.apply(event, now)),
             Event::InitializeFailed {
                 deal,
                 indices,
@@ -183,6 +227,11 @@ impl Machine {
     /// When the next [`Event::Tick`] is due, milliseconds since 1970.
     pub fn next_wake(&self) -> Option<u64> {
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Counts the reorganisations: an answer from before one says nothing any more.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// A task that is in memory.
@@ -278,11 +327,30 @@ impl Machine {
         self.tasks.get_mut(&id)?.replicate_mut(worker)
     }
 
+    fn replicate(&self, id: TaskId, worker: Address) -> Option<&replicate::Replicate> {
+        self.tasks.get(&id)?.replicate(worker)
+    }
+
     fn task_of(&self, deal: DealId, index: u64) -> Option<&Task> {
         self.tasks.get(&deal.task(index))
     }
 
     fn terms_of(&self, id: TaskId) -> Option<Arc<Terms>> {
         self.tasks.get(&id).map(|task| task.terms.clone())
+    }
+
+    /// How the result of a task gets on chain.
+    fn flow_of(&self, id: TaskId) -> Option<Flow> {
+        self.tasks.get(&id)?.terms.flow(self.rules).ok()
+    }
+
+    fn reveals(&self, id: TaskId) -> bool {
+        self.flow_of(id) == Some(Flow::ContributeAndReveal)
+    }
+
+    fn scored(&mut self, scores: Vec<(Address, u64)>) {
+        for (worker, score) in scores {
+            self.weights.insert(worker, consensus::weight(score));
+        }
     }
 }

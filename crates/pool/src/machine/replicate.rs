@@ -7,6 +7,8 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::consensus::WEIGHT_MIN;
+
 /// One step of a replicate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
@@ -37,6 +39,16 @@ pub struct Replicate {
     pub has_logs: bool,
     /// Milliseconds since 1970 before which the same worker does not get the task again.
     pub retry_at: u64,
+    /// What its contribution weighs (spec/contracts.md §12), by the score at the time.
+    #[serde(default = "weight_min")]
+    pub weight: u64,
+    /// It should have contributed by now: another worker got the task.
+    #[serde(default)]
+    pub is_overdue: bool,
+}
+
+fn weight_min() -> u64 {
+    WEIGHT_MIN
 }
 
 /// Updates kept of one replicate: a worker cannot fill the disk by reporting.
@@ -68,7 +80,7 @@ impl Update {
 
 impl Replicate {
     /// A worker's first go, at `CREATED`.
-    pub fn new(worker: Address, now: u64) -> Self {
+    pub fn new(worker: Address, weight: u64, now: u64) -> Self {
         let mut replicate = Self {
             worker,
             updates: Vec::new(),
@@ -77,6 +89,8 @@ impl Replicate {
             result_link: None,
             has_logs: false,
             retry_at: 0,
+            weight,
+            is_overdue: false,
         };
         replicate.push(Created, now, None, None);
         replicate
@@ -114,6 +128,12 @@ impl Replicate {
         self.attempt().any(|update| update.status == status)
     }
 
+    /// How often it has been at `status`, in all attempts.
+    pub fn count(&self, status: ReplicateStatus) -> usize {
+        let updates = self.updates.iter();
+        updates.filter(|update| update.status == status).count()
+    }
+
     fn attempt(&self) -> impl Iterator<Item = &Update> {
         self.updates.iter().skip(self.since)
     }
@@ -122,6 +142,7 @@ impl Replicate {
     pub fn restart(&mut self, status: ReplicateStatus, now: u64) {
         self.push(status, now, None, None);
         self.since = self.updates.len() - 1;
+        self.is_overdue = false;
     }
 
     /// Adds a step.
@@ -180,6 +201,12 @@ impl Replicate {
         if let Some(update) = self.updates.pop() {
             self.updates.insert(at.min(self.updates.len()), update);
         }
+    }
+
+    /// The link of the result, if it is uploaded.
+    pub fn uploaded_link(&self) -> Option<&str> {
+        self.has(ResultUploaded).then_some(())?;
+        self.result_link.as_deref()
     }
 
     /// The first cause of the present attempt: the root of what followed.

@@ -1,10 +1,16 @@
 //! What workers say about their replicates.
 
-use protocol::{Address, Cause, TaskId, message::Report, status::ReplicateStatus};
+use protocol::{
+    Address, Cause, TaskId,
+    message::Report,
+    status::ReplicateStatus::{self, *},
+};
 
 use super::{
-    CHECK_MS, Command, Effect, LOGS_KEPT_S, Machine, replicate::is_contributed_anyway,
-    task::Failure, timer::Timer,
+    CHECK_MS, Command, Effect, LOGS_KEPT_S, Machine,
+    replicate::is_contributed_anyway,
+    task::{Failure, Task},
+    timer::Timer,
 };
 
 impl Machine {
@@ -68,18 +74,25 @@ impl Machine {
 
     fn advance(&mut self, id: TaskId, worker: Address, report: Report, now: u64) {
         let (status, cause) = (report.status, report.cause);
-        if status.is_failure() && !is_contributed_anyway(status, cause) {
+        let fails = status.is_failure() && !is_contributed_anyway(status, cause);
+        let has_contributed = |t: &Task| t.contribution(worker).is_some();
+        if fails && !self.tasks.get(&id).is_some_and(has_contributed) {
             let cause = cause.unwrap_or(default_cause(status));
             return self.attempt_failed(id, worker, status, cause, report.message, now);
         }
         let failure = cause.map(|cause| Failure::new(cause, report.message.clone()));
         self.push_step(id, worker, status, failure, now);
         self.run_if_started(id, now);
-        if status == ReplicateStatus::ContributeAndFinalizeDone {
-            self.at(now + CHECK_MS, Timer::Check(id));
-        }
-        if status == ReplicateStatus::Completed {
-            self.release(worker, id);
+        match status {
+            ContributeAndFinalizeDone | Revealed => self.at(now + CHECK_MS, Timer::Check(id)),
+            Contributed => {
+                self.hold(worker, id);
+                self.at(now + CHECK_MS, Timer::Check(id));
+            }
+            ResultUploaded if self.reveals(id) => self.uploaded(id, worker, &report, now),
+            ResultUploadFailed => self.upload_failed(id, worker, now),
+            Completed => self.release(worker, id),
+            _ => {}
         }
     }
 }

@@ -9,10 +9,16 @@ use protocol::{
 };
 
 use super::{
-    Command, Effect, FINAL_KEPT_MS, Machine,
-    task::{Failure, Task},
-    timer::Timer,
+    Command, Effect, Machine,
+    task::{Failure, Standing, Task},
 };
+
+/// Stages that every completed task has been in, whatever the pool has seen of them.
+const PATH: [TaskStage; 3] = [
+    TaskStage::Initialized,
+    TaskStage::Running,
+    TaskStage::Finalized,
+];
 
 impl Machine {
     /// The result stands on chain: whatever we thought before is void.
@@ -32,19 +38,43 @@ impl Machine {
         task.is_initializing = false;
         let winner = winner(task);
         task.failure = winner.and_then(|worker| contributed_error(task, worker));
-        let stages = [
-            TaskStage::Initialized,
-            TaskStage::Running,
-            TaskStage::Finalized,
-        ];
-        let missing: Vec<_> = stages.into_iter().filter(|s| !task.has(*s)).collect();
+        let missing: Vec<_> = PATH.into_iter().filter(|s| !task.has(*s)).collect();
         self.dequeue(id);
         for stage in missing {
             self.enter(id, stage, now);
         }
-        self.complete_replicates(id, winner, now);
+        match self.reveals(id) {
+            true => self.complete_contributors(id, now),
+            false => self.complete_replicates(id, winner, now),
+        }
         self.enter(id, TaskStage::Completed, now);
-        self.at(now + FINAL_KEPT_MS, Timer::Evict(id));
+        self.evict_later(id, now);
+    }
+
+    /// Those that revealed are paid; everybody else is told that it is over.
+    fn complete_contributors(&mut self, id: TaskId, now: u64) {
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let paid = |w: &Address| {
+            let standing = task.contribution(*w).map(|c| c.standing);
+            standing == Some(Standing::Revealed)
+        };
+        let everybody = task.replicates.iter().filter(|r| r.is_active());
+        let (paid, others): (Vec<Address>, Vec<Address>) =
+            everybody.map(|r| r.worker).partition(paid);
+        let contributors: Vec<Address> = task.contributions.iter().map(|c| c.worker).collect();
+        for worker in paid {
+            self.push_step(id, worker, Completed, None, now);
+            self.order(worker, Command::Complete { task: id });
+            self.release(worker, id);
+        }
+        for worker in others {
+            self.abort(id, worker, Cause::ConsensusReached, now);
+        }
+        if contributors.len() > 1 {
+            self.effects.push(Effect::ReadScores(contributors));
+        }
     }
 
     fn complete_replicates(&mut self, id: TaskId, winner: Option<Address>, now: u64) {
@@ -78,6 +108,10 @@ impl Machine {
 
     /// Somebody claimed the payment back on chain: the task is over.
     pub(super) fn claimed(&mut self, id: TaskId, now: u64) {
+        if let Some(task) = self.tasks.get_mut(&id).filter(|t| !t.is_claimed) {
+            task.is_claimed = true;
+            self.effects.push(Effect::SaveTask(id));
+        }
         let stages = [TaskStage::FinalDeadlineReached, TaskStage::Failed];
         self.fail(id, &stages, Cause::ContributionTimeout, None, now);
     }
@@ -94,8 +128,13 @@ impl Machine {
         let Some(task) = self.tasks.get_mut(&id).filter(|t| !t.is_final()) else {
             return;
         };
-        let deadline = task.terms.contribution_deadline_ms();
         task.failure = Some(Failure::new(cause, message));
+        task.claims = self.rules.claims_for_requesters || !task.contributions.is_empty();
+        let silent = task.replicates.iter().filter(|r| !r.is_active());
+        let silent = silent
+            .map(|r| r.worker)
+            .filter(|w| task.contribution(*w).is_some());
+        let silent: Vec<Address> = silent.collect();
         let active: Vec<Address> = task.active_workers().collect();
         self.dequeue(id);
         for worker in active {
@@ -104,7 +143,12 @@ impl Machine {
         for stage in stages {
             self.enter(id, *stage, now);
         }
-        self.at(deadline.max(now) + FINAL_KEPT_MS, Timer::Evict(id));
+        // They hold what they contributed until they hear that it is over.
+        for worker in silent {
+            self.order(worker, Command::Abort { task: id, cause });
+            self.release(worker, id);
+        }
+        self.evict_later(id, now);
     }
 
     /// Takes a task from a worker.
@@ -119,7 +163,12 @@ impl Machine {
 /// Whose result it is: the chain's word, else the worker that said so, else the only one at it.
 fn winner(task: &Task) -> Option<Address> {
     let said_so = task.replicates.iter().find(|r| r.is_done());
-    let contributor = task.contributor.filter(|w| task.replicate(*w).is_some());
+    let contributors = task
+        .revealers()
+        .chain(task.contributions.iter().map(|c| c.worker));
+    let contributor = contributors
+        .into_iter()
+        .find(|w| task.replicate(*w).is_some());
     contributor
         .or_else(|| said_so.map(|r| r.worker))
         .or_else(|| task.active_workers().next())

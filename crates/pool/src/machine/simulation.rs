@@ -86,7 +86,7 @@ impl World {
         Self {
             rng: StdRng::seed_from_u64(seed),
             now: START * 1000,
-            machine: Machine::restore(Vec::new(), START * 1000).with_sms(true),
+            machine: Machine::restore(Vec::new(), START * 1000).with_rules(super::tests::rules()),
             saved: BTreeMap::new(),
             saved_deals: BTreeSet::new(),
             chain: BTreeMap::new(),
@@ -304,6 +304,7 @@ impl World {
                 assert_eq!(enclave_challenge, expected, "{task}");
                 worker.running.entry(task).or_insert(0);
             }
+            Command::Reveal { .. } | Command::Upload { .. } => panic!("nothing is revealed here"),
             Command::Complete { task } | Command::Abort { task, .. } => {
                 worker.running.remove(&task);
             }
@@ -343,11 +344,11 @@ impl World {
             TaskStatus::Active => {
                 task.status = TaskStatus::Completed;
                 task.results = Some("link".into());
-                task.contributor = Some(address);
                 let says = task.clone();
                 self.log.push(Event::Contributed {
                     task: id,
                     worker: address,
+                    hash: Default::default(),
                 });
                 self.log.push(Event::ChainSays(vec![says]));
                 self.worker(address).running.remove(&id);
@@ -402,6 +403,7 @@ impl World {
             name: String::new(),
             slots: 2,
             engine: String::new(),
+            profile: Default::default(),
             busy: busy.collect(),
         };
         let reports = worker.reports.clone();
@@ -447,7 +449,7 @@ impl World {
         });
         let tasks: Vec<Task> = tasks.collect();
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
-        self.machine = Machine::restore(tasks, self.now).with_sms(true);
+        self.machine = Machine::restore(tasks, self.now).with_rules(super::tests::rules());
         self.answer(&ids);
     }
 

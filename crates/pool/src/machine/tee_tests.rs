@@ -140,7 +140,7 @@ fn a_restart_loses_neither_the_key_nor_the_question() {
         let saved = serde_json::to_string(pool.task(task)).unwrap();
         let mut loaded: super::Task = serde_json::from_str(&saved).unwrap();
         loaded.terms = pool.task(task).terms.clone();
-        pool.machine = Machine::restore(vec![loaded], pool.now).with_sms(true);
+        pool.machine = Machine::restore(vec![loaded], pool.now).with_rules(super::tests::rules());
         let active = OnChain::new(task, TaskStatus::Active);
         let effects = pool.step(Event::ChainSays(vec![active]));
         assert_eq!(asks(&effects).len(), usize::from(!has_key));

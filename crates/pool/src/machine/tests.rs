@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use protocol::{
-    Address, Cause, DealId, Tag, TaskId,
+    Address, B256, Cause, DealId, Tag, TaskId,
     deal::TaskStatus,
-    message::{Busy, Logs, Report},
+    message::{Busy, Logs, Profile, Report},
     status::{
         ReplicateStatus::{self, *},
         TaskStage,
@@ -14,13 +14,20 @@ use protocol::{
 
 use super::{
     CHECK_MS, Command, Effect, Event, Hello, INITIALIZE_BATCH_MAX, Machine, OnChain, REMIND_MS,
-    RETRY_SAME_WORKER_MS, Task, Terms, UNCONFIRMED_MS_MAX, WORKER_GRACE_MS,
+    RETRY_SAME_WORKER_MS, Rules, Task, Terms, UNCONFIRMED_MS_MAX, WORKER_GRACE_MS,
 };
 
 pub(super) const START: u64 = 1_000_000;
 pub(super) const NOW: u64 = START * 1000;
 pub(super) const ALICE: Address = Address::repeat_byte(0xa);
 pub(super) const BOB: Address = Address::repeat_byte(0xb);
+
+pub(super) fn rules() -> Rules {
+    Rules {
+        has_sms: true,
+        ..Rules::default()
+    }
+}
 
 pub(super) fn terms(size: u64) -> Terms {
     Terms {
@@ -44,7 +51,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new() -> Self {
         Self {
-            machine: Machine::restore(Vec::new(), NOW).with_sms(true),
+            machine: Machine::restore(Vec::new(), NOW).with_rules(rules()),
             now: NOW,
             effects: Vec::new(),
         }
@@ -100,6 +107,7 @@ impl Pool {
             name: "w".into(),
             slots,
             engine: "docker".into(),
+            profile: Profile::default(),
             busy: busy.collect(),
         }))
     }
@@ -244,6 +252,7 @@ fn deals_that_the_pool_cannot_serve_fail_with_the_reason() {
         ..terms(1)
     };
     let trust = Terms {
+        tag: Tag::TEE_TDX,
         trust: 3,
         ..terms(1)
     };
@@ -504,7 +513,8 @@ fn the_contributor_wins_over_whoever_is_at_it() {
     pool.pass(WORKER_GRACE_MS);
     pool.online(BOB, 1, &[]);
     let worker = ALICE;
-    pool.step(Event::Contributed { task, worker });
+    let hash = B256::ZERO;
+    pool.step(Event::Contributed { task, worker, hash });
     let effects = pool.chain_says(task, TaskStatus::Completed);
     let cause = Cause::TaskAlreadyContributed;
     assert!(sends(&effects, &Command::Abort { task, cause }));

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     Address, Cause, TaskId,
+    message::{IMAGES_MAX, Profile},
     status::{ReplicateStatus, TaskStage},
 };
 
 use super::{
-    Command, Effect, Hello, LOSSES_MAX, Machine, REMIND_MS, WORKER_GRACE_MS, task::Failure,
+    Command, Effect, Hello, LOSSES_MAX, Machine, REMIND_MS, WORKER_GRACE_MS, consensus,
+    task::{Failure, Task},
     timer::Timer,
 };
 
@@ -30,8 +32,12 @@ pub struct Worker {
     pub slots: u32,
     /// It has a connection.
     pub is_online: bool,
-    /// Tasks it is at.
+    /// What its machine is like.
+    pub profile: Profile,
+    /// Tasks it is at; each takes a slot.
     pub active: BTreeSet<TaskId>,
+    /// Tasks it contributed to and is not done with: it has to reveal, and to upload when asked.
+    pub holding: BTreeSet<TaskId>,
     /// Tasks it should be at and did not name at login; a report about one takes it out.
     pub(super) unheard: BTreeSet<TaskId>,
     /// Orders it has not acknowledged, by number.
@@ -49,6 +55,19 @@ impl Worker {
         self.slots.saturating_sub(taken)
     }
 
+    /// It can start the task without a download.
+    pub fn has_image(&self, task: &Task) -> bool {
+        self.profile.images.contains(&task.terms.checksum)
+    }
+
+    /// Counts a task as this worker's.
+    pub(super) fn take(&mut self, task: &Task, worker: Address) {
+        match task.contribution(worker) {
+            Some(_) => self.holding.insert(task.id),
+            None => self.active.insert(task.id),
+        };
+    }
+
     fn was_told_to_run(&self, task: TaskId) -> bool {
         let is_run = |c: &Command| matches!(c, Command::Run { .. }) && c.task() == task;
         self.outbox.values().any(is_run)
@@ -62,10 +81,12 @@ impl Machine {
         worker.name = hello.name;
         worker.engine = hello.engine;
         worker.slots = hello.slots.min(SLOTS_MAX);
+        worker.profile = hello.profile;
+        worker.profile.images.truncate(IMAGES_MAX);
         worker.is_online = true;
         worker.lost_at = None;
         let unsent = worker.outbox.clone();
-        let active = worker.active.clone();
+        let (active, holding) = (worker.active.clone(), worker.holding.clone());
         for (id, command) in unsent {
             let send = Effect::Send {
                 worker: address,
@@ -77,8 +98,15 @@ impl Machine {
         let busy: BTreeSet<TaskId> = hello.busy.iter().take(BUSY_MAX).map(|b| b.task).collect();
         self.expect_news(address, active.difference(&busy).copied().collect(), now);
         for task in busy.difference(&active) {
-            self.reclaim(address, *task, now);
+            match holding.contains(task) {
+                true => self.remind_held(address, *task),
+                false => self.reclaim(address, *task, now),
+            }
         }
+        for task in holding.difference(&busy) {
+            self.upload_failed(*task, address, now);
+        }
+        self.effects.push(Effect::ReadScores(vec![address]));
         self.reindex(address);
     }
 
@@ -125,6 +153,12 @@ impl Machine {
         if task.stage() == TaskStage::Completed {
             return self.order(address, Command::Complete { task: id });
         }
+        if task.contribution(address).is_some() && !task.is_final() {
+            if let Some(worker) = self.workers.get_mut(&address) {
+                worker.holding.insert(id);
+            }
+            return self.remind_held(address, id);
+        }
         let is_lost = task.replicate(address).is_some_and(|r| r.is_lost());
         let has_room = self
             .workers
@@ -138,6 +172,20 @@ impl Machine {
             .as_ref()
             .map_or(Cause::TaskNotActive, |f| f.cause);
         self.order(address, Command::Abort { task: id, cause });
+    }
+
+    /// A worker that holds a contribution is told what it may have missed.
+    fn remind_held(&mut self, address: Address, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let revealed = task.revealers().any(|w| w == address);
+        let wins = task.winners().any(|c| c.worker == address);
+        if task.uploader == Some(address) && task.uploaded_link().is_none() {
+            self.order(address, Command::Upload { task: id });
+        } else if wins && !revealed {
+            self.order(address, Command::Reveal { task: id });
+        }
     }
 
     /// A worker that was given up goes on, since nobody else has begun.
@@ -174,6 +222,10 @@ impl Machine {
         for id in worker.active {
             self.replicate_lost(id, address, now);
         }
+        // What it contributed stands; only its upload is somebody else's now.
+        for id in worker.holding {
+            self.upload_failed(id, address, now);
+        }
     }
 
     fn replicate_lost(&mut self, id: TaskId, address: Address, now: u64) {
@@ -198,7 +250,7 @@ impl Machine {
         };
         task.losses += 1;
         task.failure = Some(failure);
-        if task.losses > LOSSES_MAX {
+        if task.losses > LOSSES_MAX * consensus::workers_needed(task.terms.trust) {
             let stages = [TaskStage::RunningFailed, TaskStage::Failed];
             let message = format!("{LOSSES_MAX} workers vanished while they ran it");
             return self.fail(id, &stages, Cause::Unknown, Some(message), now);
