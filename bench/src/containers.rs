@@ -1,4 +1,4 @@
-//! A hundred containers through an engine, beside as many bare `docker run` at the same concurrency.
+//! A hundred containers through an engine, beside as many bare `docker run`, equally many at a time.
 
 use std::{
     process::Stdio,
