@@ -1,4 +1,4 @@
-//! A hundred containers through an engine, beside as many bare `docker run`, equally many at a time.
+//! A hundred containers through an engine, beside as many bare `docker run`, as many at a time.
 
 use std::{
     process::Stdio,
