@@ -63,7 +63,7 @@ export default async ({ as, key, app, tags, isOld, ethers, network }) => {
     standard: offers(
       await pool({ category: 3, maxTag: `0x${'0'.repeat(64)}` }),
     ),
-    trusted: offers(await pool({ minTrust: 2 })),
+    trusted: offers(await pool({ minTrust: 6 })),
     requests: (await reader.orderbook.fetchRequestOrderbook({})).count,
     datasets: (
       await reader.orderbook.fetchDatasetOrderbook({ dataset: app })

@@ -20,7 +20,7 @@ pub(crate) async fn publish_list_and_run(bench: Bench) -> Result<()> {
     let app = published.split_whitespace().nth(1);
     let app = app.with_context(|| format!("no app in {published}"))?;
     let offers = example(&bench, "orderbook", &[]).await?;
-    ensure!(offers.contains("category 0  trust 1  tee,tdx"), "{offers}");
+    ensure!(offers.contains("category 0  trust 5  tee,tdx"), "{offers}");
     let ran = example(&bench, "run_app", &[app, "Ada"]).await?;
     ensure!(ran.contains("costs 7 nRLC"), "{ran}");
     ensure!(

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use alloy::primitives::Address;
@@ -30,6 +30,10 @@ const PORT: u16 = 8545;
 const WORKERS: u32 = 3;
 /// Tasks each worker runs at once.
 const WORKER_SLOTS: u32 = 2;
+/// How long a lock that is held is waited for: longer than a child needs to exec.
+const LOCK_WAIT_MS: u64 = 1_000;
+/// Between two looks at it.
+const LOCK_LOOK_MS: u64 = 20;
 /// How long the roles may take to stop before they are abandoned.
 const STOP_WAIT_S: u64 = 10;
 
@@ -363,7 +367,7 @@ pub fn lock(data_dir: &Path) -> Result<File, Error> {
         .write(true)
         .open(&path)
         .map_err(Error::at(&path))?;
-    match file.try_lock() {
+    match wait_for_lock(&file) {
         Ok(()) => {
             let id = std::process::id().to_string();
             file.set_len(0)
@@ -373,6 +377,20 @@ pub fn lock(data_dir: &Path) -> Result<File, Error> {
         }
         Err(TryLockError::WouldBlock) => Err(Error::Running(data_dir.to_owned())),
         Err(TryLockError::Error(source)) => Err(Error::DataDir { path, source }),
+    }
+}
+
+/// A process that was just killed may have left a child between fork and exec, which holds its lock
+/// for a moment; a look at a running network takes one as well.
+fn wait_for_lock(file: &File) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + Duration::from_millis(LOCK_WAIT_MS);
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(LOCK_LOOK_MS));
+            }
+            locked => return locked,
+        }
     }
 }
 

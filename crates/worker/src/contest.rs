@@ -18,6 +18,7 @@ use protocol::{
 use crate::{
     Failure, Outcome,
     replicate::{Facts, Replicate, Step, at},
+    resume::CHAIN_RETRY_MS,
     sandbox::Folders,
 };
 
@@ -61,14 +62,24 @@ impl Replicate<'_> {
 
     /// A worker that was stopped may find its contribution on chain.
     async fn has_contributed(&self, outcome: &Outcome) -> Step<bool> {
-        let contribution = self.contribution().await;
-        match contribution.map_err(at(Status::ContributeFailed))? {
+        match self.contribution_at_last().await {
             None => Ok(false),
             Some(c) if c.result_hash == self.result_hash(outcome) => Ok(true),
             Some(_) => {
                 let failure = Failure::plain(Cause::ContributionAlreadySet);
                 Err((Status::ContributeFailed, failure))
             }
+        }
+    }
+
+    /// Asks until the chain answers: sending without knowing would be sending twice.
+    async fn contribution_at_last(&self) -> Option<Contribution> {
+        loop {
+            match self.contribution().await {
+                Ok(contribution) => return contribution,
+                Err(failure) => tracing::warn!(task = %self.task(), %failure, "asking again"),
+            }
+            tokio::time::sleep(Duration::from_millis(CHAIN_RETRY_MS)).await;
         }
     }
 
@@ -105,7 +116,7 @@ impl Replicate<'_> {
 
     /// The chain says only that it refused; what it knows of the task says why.
     async fn why_not(&self, error: &chain::Error) -> Failure {
-        let status = self.hub().task(self.task()).await.ok().flatten();
+        let status = self.task_at_last().await;
         match status.map(|task| task.status) {
             Some(TaskStatus::Revealing | TaskStatus::Completed) => {
                 Failure::plain(Cause::ConsensusReached)
@@ -208,8 +219,7 @@ impl Replicate<'_> {
     }
 
     async fn standing(&self) -> Option<ContributionStatus> {
-        let contribution = self.contribution().await.ok().flatten();
-        contribution.map(|c| c.status)
+        self.contribution_at_last().await.map(|c| c.status)
     }
 
     /// Uploads the result for the pool, which asks somebody else if it fails.

@@ -70,7 +70,7 @@ impl Replicate<'_> {
 
     /// A worker that was stopped may find its own result on chain.
     async fn is_paid(&self) -> bool {
-        let task = self.hub().task(self.task()).await.ok().flatten();
+        let task = self.task_at_last().await;
         task.is_some_and(|task| {
             let ours = task.contributors.contains(&self.context.actor.address());
             ours && task.status == TaskStatus::Completed
@@ -133,7 +133,8 @@ impl Replicate<'_> {
 
     /// After a failed transaction: did the chain take it all the same, or somebody else's?
     async fn verdict(&self) -> Option<Result<(), Failure>> {
-        let task = self.hub().task(self.task()).await.ok().flatten()?;
+        // Sending again without knowing would be sending twice.
+        let task = self.task_at_last().await?;
         let ours = task.contributors.contains(&self.context.actor.address());
         match task.status {
             TaskStatus::Completed if ours => Some(Ok(())),

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::future::BoxFuture;
 use protocol::{
     Cause, TaskId,
     message::{Authorization, Busy, Flow, Order, Report, ToPool},
     status::ReplicateStatus,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -33,10 +34,11 @@ struct Start {
     wishes: watch::Receiver<Wishes>,
 }
 
-/// A result that was computed before counts as such, so that the pool does not order it again.
+/// What an earlier process did counts, so that the pool does not order it again.
 fn status_of(resumed: Option<&Journal>) -> ReplicateStatus {
     match resumed {
-        Some(_) => ReplicateStatus::Computed,
+        Some(journal) if journal.computed.is_some() => ReplicateStatus::Computed,
+        Some(_) => ReplicateStatus::Computing,
         None => ReplicateStatus::Created,
     }
 }
@@ -63,6 +65,7 @@ pub(crate) struct Jobs {
     state: Mutex<State>,
     frames: mpsc::Sender<ToPool>,
     seat: Seat,
+    acknowledgements: Notify,
     tracker: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -83,6 +86,7 @@ impl Jobs {
                 state,
                 frames,
                 seat,
+                acknowledgements: Notify::new(),
                 tracker,
                 shutdown,
             }),
@@ -124,6 +128,8 @@ impl Jobs {
         let mut state = self.state();
         state.outbox.acknowledged(seq);
         self.seat.heard(state.outbox.len());
+        drop(state);
+        self.acknowledgements.notify_waiters();
     }
 
     /// Follows an order; one that is followed already changes nothing.
@@ -165,7 +171,7 @@ impl Jobs {
 
     /// Goes on with what an earlier process left.
     pub(crate) fn resume(self: &Arc<Self>, journal: Journal) {
-        tracing::info!(task = %journal.task(), "going on with an earlier result");
+        tracing::info!(task = %journal.task(), "going on with an earlier task");
         let (authorization, flow) = (journal.authorization.clone(), journal.flow);
         self.start_with(authorization, flow, Some(journal));
     }
@@ -213,9 +219,9 @@ impl Jobs {
 
     async fn run(self: &Arc<Self>, start: Start) {
         // What was computed before needs no slot any more.
-        let slot = match start.resumed {
-            Some(_) => None,
-            None => self.seat.slot().await,
+        let slot = match &start.resumed {
+            Some(journal) if journal.computed.is_some() => None,
+            _ => self.seat.slot().await,
         };
         let voice: Arc<dyn Voice> = self.clone();
         let (result_proxy, sms) = {
@@ -238,6 +244,7 @@ impl Jobs {
             shutdown: self.shutdown.clone(),
             wishes: start.wishes,
             slot: Mutex::new(slot),
+            said: Mutex::default(),
             resumed: start.resumed,
         }
         .run()
@@ -265,5 +272,19 @@ impl Voice for Jobs {
 
     fn whisper(&self, frame: ToPool) {
         let _ = self.frames.try_send(frame);
+    }
+
+    fn heard(&self, task: TaskId) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            loop {
+                let acknowledged = self.acknowledgements.notified();
+                tokio::pin!(acknowledged);
+                acknowledged.as_mut().enable();
+                if !self.state().outbox.has(task) {
+                    return;
+                }
+                acknowledged.await;
+            }
+        })
     }
 }

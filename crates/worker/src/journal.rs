@@ -1,15 +1,17 @@
-//! What a worker remembers of a result across a restart: enough to contribute it, to reveal it and
-//! to upload it. It lies in the task's folder, beside the output it speaks of.
+//! What a worker remembers of a task across a restart: enough to find its container again, or to
+//! contribute its result, to reveal and to upload it. It lies in the task's folder, beside the
+//! output it speaks of.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use protocol::{
     B256, Bytes, TaskId,
-    message::{Authorization, Flow},
+    message::{Authorization, Flow, Report},
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +20,7 @@ const FILE_NAME: &str = "replicate.json";
 /// Bytes of a journal that are read: callback data is at most a transaction's worth.
 const BYTES_MAX: u64 = 4 << 20;
 
-/// A computed result that is not paid yet.
+/// A replicate whose app runs, or whose result is not paid yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Journal {
@@ -28,13 +30,31 @@ pub(crate) struct Journal {
     pub(crate) flow: Flow,
     /// Where results go.
     pub(crate) result_proxy: String,
-    /// The digest of the result.
+    /// When this was written, milliseconds since 1970: of a running app, when it was started.
+    pub(crate) started_ms: u64,
+    /// What was reported of the app's end, with its output: said again after a restart.
+    pub(crate) report: Option<Report>,
+    /// The result; none while the app runs.
+    pub(crate) computed: Option<Computed>,
+}
+
+/// A result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Computed {
+    /// What the workers agree on.
     pub(crate) digest: B256,
     /// For the deal's callback; empty without one.
     pub(crate) callback_data: Bytes,
 }
 
 impl Journal {
+    /// What is left at `now` (milliseconds) of the time that an app may run.
+    pub(crate) fn time_left(&self, whole: Duration, now: u64) -> Duration {
+        let passed = Duration::from_millis(now.saturating_sub(self.started_ms));
+        whole.saturating_sub(passed)
+    }
+
     /// The task it is about.
     pub(crate) fn task(&self) -> TaskId {
         self.authorization.chain_task_id
@@ -98,8 +118,12 @@ mod tests {
             },
             flow: Flow::ContributeAndReveal,
             result_proxy: "http://store".into(),
-            digest: B256::repeat_byte(3),
-            callback_data: Bytes::new(),
+            started_ms: 5_000,
+            report: None,
+            computed: Some(Computed {
+                digest: B256::repeat_byte(3),
+                callback_data: Bytes::new(),
+            }),
         }
     }
 
@@ -112,6 +136,18 @@ mod tests {
         journal().save(&folder).unwrap();
         assert_eq!(Journal::load(&folder), Some(journal()));
         assert_eq!(task_folders(dir.path()).unwrap(), [folder]);
+    }
+
+    #[test]
+    fn the_time_of_an_app_goes_on_while_nobody_looks() {
+        let whole = Duration::from_secs(10);
+        assert_eq!(journal().time_left(whole, 9_000), Duration::from_secs(6));
+        assert_eq!(journal().time_left(whole, 90_000), Duration::ZERO);
+        assert_eq!(
+            journal().time_left(whole, 0),
+            whole,
+            "a clock that was set back"
+        );
     }
 
     #[test]

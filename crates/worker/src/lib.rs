@@ -21,6 +21,7 @@ mod output;
 pub mod printed;
 mod progress;
 mod replicate;
+mod resume;
 pub mod sandbox;
 mod session;
 mod sms;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use protocol::message::{Report, ToPool};
+use protocol::{
+    TaskId,
+    message::{Report, ToPool},
+};
 
 /// Reports kept for a pool that is away; the oldest go first. A task makes about fifteen.
 const REPORTS_MAX: usize = 10_000;
@@ -38,6 +41,11 @@ impl Outbox {
         self.waiting.len()
     }
 
+    /// Whether a report about `task` is not acknowledged.
+    pub(crate) fn has(&self, task: TaskId) -> bool {
+        self.waiting.values().any(|report| report.task == task)
+    }
+
     /// What to send again, in order.
     pub(crate) fn unacknowledged(&self) -> Vec<ToPool> {
         let frame = |(seq, report): (&u64, &Report)| ToPool::Report {
@@ -50,7 +58,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{TaskId, status::ReplicateStatus};
+    use protocol::status::ReplicateStatus;
 
     use super::*;
 

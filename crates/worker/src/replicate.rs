@@ -12,8 +12,9 @@ use std::{
 
 use chain::{Actor, AppInfo, Hub};
 use engine::{Engine, Image, ImageRef, Pin, Progress, ProgressSink};
+use futures_util::future::BoxFuture;
 use protocol::{
-    Bytes, Cause, TaskId,
+    Cause, TaskId,
     deal::Deal,
     digest,
     environment::Inputs,
@@ -39,9 +40,6 @@ use crate::{
 /// What a run gets when its category's time is tiny, for the container's start-up; well below the
 /// contribution deadline, 7 s, of the smallest category.
 const RUN_MIN_S: u64 = 3;
-
-/// Pause before a chain that does not answer is asked again.
-const CHAIN_RETRY_MS: u64 = 1_000;
 
 /// What all replicates of a worker share.
 #[derive(Debug)]
@@ -70,6 +68,8 @@ pub(crate) trait Voice: Send + Sync {
     fn report(&self, report: Report);
     /// Best effort: progress.
     fn whisper(&self, frame: ToPool);
+    /// Returns when the pool has stored every report about a task.
+    fn heard(&self, task: TaskId) -> BoxFuture<'_, ()>;
 }
 
 /// One order to run.
@@ -88,6 +88,8 @@ pub(crate) struct Replicate<'a> {
     pub(crate) wishes: watch::Receiver<Wishes>,
     /// Given back as soon as the replicate only waits.
     pub(crate) slot: Mutex<Option<SemaphorePermit<'a>>>,
+    /// What was reported of the app's end; a restart reports it again.
+    pub(crate) said: Mutex<Option<Report>>,
     /// A result of an earlier process to go on with.
     pub(crate) resumed: Option<Journal>,
 }
@@ -101,7 +103,7 @@ pub(crate) struct Facts {
 }
 
 /// Passes on what a running app tells.
-struct Told<'a> {
+pub(crate) struct Told<'a> {
     run: spool::Run,
     voice: &'a dyn Voice,
     task: TaskId,
@@ -128,8 +130,23 @@ pub(crate) fn at(status: Status) -> impl FnOnce(Failure) -> (Status, Failure) {
     move |failure| (status, failure)
 }
 
-fn aborted() -> (Status, Failure) {
+pub(crate) fn aborted() -> (Status, Failure) {
     (Status::Aborted, Failure::plain(Cause::AbortedByWorker))
+}
+
+/// An image that cannot be started fails anywhere; an engine in trouble is this worker's own.
+fn whose_fault(error: &engine::Error) -> Cause {
+    match error {
+        engine::Error::CannotStart { .. } | engine::Error::BadSpec { .. } => {
+            Cause::AppComputeFailed
+        }
+        _ => Cause::Unknown,
+    }
+}
+
+/// How long an app may run.
+pub(crate) fn run_time(facts: &Facts) -> Duration {
+    Duration::from_secs(facts.timeref.max(RUN_MIN_S))
 }
 
 impl Replicate<'_> {
@@ -168,7 +185,7 @@ impl Replicate<'_> {
 
     /// Gives a step up when the task is aborted. Only the container is not dropped like that: the
     /// engine ends it, and we wait until it is gone.
-    async fn unless_aborted<T>(&self, step: impl Future<Output = Step<T>>) -> Step<T> {
+    pub(crate) async fn unless_aborted<T>(&self, step: impl Future<Output = Step<T>>) -> Step<T> {
         tokio::select! {
             ended = step => ended,
             () = self.cancel.cancelled() => Err(aborted()),
@@ -176,8 +193,10 @@ impl Replicate<'_> {
     }
 
     async fn steps(&self) -> Step<()> {
-        if let Some(journal) = &self.resumed {
-            return self.resume(journal).await;
+        if let Some(journal) = &self.resumed
+            && let Some(resumed) = self.resume(journal).await
+        {
+            return resumed;
         }
         self.say(Status::Starting);
         let (facts, folders) = self.unless_aborted(self.prepare()).await?;
@@ -190,60 +209,18 @@ impl Replicate<'_> {
             self.say(Status::Computing);
             self.execute(&facts, &folders, image, names).await?;
         }
+        self.conclude(&facts, &folders).await
+    }
+
+    /// From the app's output to the end.
+    pub(crate) async fn conclude(&self, facts: &Facts, folders: &Folders) -> Step<()> {
         let outcome = output::read_outcome(&folders.output(), facts.deal.has_callback());
         let outcome = outcome.map_err(at(Status::ContributeFailed))?;
-        self.keep(&folders, &outcome)?;
-        self.deliver(&facts, &folders, &outcome).await
+        self.keep(folders, &outcome)?;
+        self.deliver(facts, folders, &outcome).await
     }
 
-    /// Goes on with the result of an earlier process.
-    async fn resume(&self, journal: &Journal) -> Step<()> {
-        let folders = Folders::adopt(&self.folder());
-        folders.keep();
-        let facts = self.unless_aborted(self.facts_at_last()).await;
-        if facts.is_err() && !self.shutdown.is_cancelled() {
-            folders.forget();
-        }
-        let outcome = Outcome {
-            digest: journal.digest,
-            callback_data: journal.callback_data.to_vec(),
-        };
-        self.deliver(&facts?, &folders, &outcome).await
-    }
-
-    /// Asks until the chain answers: the stake may be in it.
-    async fn facts_at_last(&self) -> Step<Facts> {
-        loop {
-            match self.facts().await {
-                Err(failure) if failure.cause == Cause::ChainUnreachable => {
-                    tracing::warn!(task = %self.task(), %failure, "asking again");
-                }
-                facts => return facts.map_err(at(Status::StartFailed)),
-            }
-            tokio::time::sleep(Duration::from_millis(CHAIN_RETRY_MS)).await;
-        }
-    }
-
-    /// From here on a restart does not compute again.
-    fn keep(&self, folders: &Folders, outcome: &Outcome) -> Step<()> {
-        let journal = Journal {
-            authorization: self.authorization.clone(),
-            flow: self.flow,
-            result_proxy: self.result_proxy.clone(),
-            digest: outcome.digest,
-            callback_data: Bytes::copy_from_slice(&outcome.callback_data),
-        };
-        folders.keep();
-        let saved = journal.save(&self.folder());
-        let failed = |e| Failure::from_error(Cause::PostComputeUnknown, &e);
-        saved.map_err(failed).map_err(at(Status::ContributeFailed))
-    }
-
-    fn is_kept(&self) -> bool {
-        Journal::load(&self.folder()).is_some()
-    }
-
-    fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.context.config.data_dir.join(self.task().to_string())
     }
 
@@ -253,8 +230,18 @@ impl Replicate<'_> {
         drop(slot.take());
     }
 
+    async fn heard(&self) -> Step<()> {
+        self.voice.heard(self.task()).await;
+        Ok(())
+    }
+
     /// The folders outlive this process only if it is stopped in the middle.
-    async fn deliver(&self, facts: &Facts, folders: &Folders, outcome: &Outcome) -> Step<()> {
+    pub(crate) async fn deliver(
+        &self,
+        facts: &Facts,
+        folders: &Folders,
+        outcome: &Outcome,
+    ) -> Step<()> {
         let delivered = self.unless_aborted(async {
             match self.flow {
                 Flow::ContributeAndFinalize => self.finish(facts, folders, outcome).await,
@@ -262,7 +249,13 @@ impl Replicate<'_> {
             }
         });
         let delivered = delivered.await;
-        if delivered.is_ok() || !self.shutdown.is_cancelled() {
+        self.release_slot();
+        // What the app printed is the pool's before the folder goes.
+        let heard = match &delivered {
+            Ok(()) => self.unless_aborted(self.heard()).await.is_ok(),
+            Err(_) => false,
+        };
+        if heard || !self.shutdown.is_cancelled() {
             folders.forget();
         }
         delivered
@@ -277,7 +270,7 @@ impl Replicate<'_> {
     }
 
     /// Reads what to do from the chain: the pool's word counts only as far as it is signed.
-    async fn facts(&self) -> Result<Facts, Failure> {
+    pub(crate) async fn facts(&self) -> Result<Facts, Failure> {
         let a = &self.authorization;
         let unreachable = |e: chain::Error| Failure::from_error(Cause::ChainUnreachable, &e);
         let deal = self.hub().deal(a.deal_id).await.map_err(unreachable)?;
@@ -444,22 +437,43 @@ impl Replicate<'_> {
     ) -> Step<()> {
         let config = &self.context.config;
         let run = Run {
-            name: format!("{}{}", self.context.container_prefix(), self.task()),
+            name: self.container(),
             image,
             args: facts.params.args(),
             env: Inputs::of(&facts.deal, self.authorization.task_index, names).variables(),
             limits: config.limits(),
-            deadline: Duration::from_secs(facts.timeref.max(RUN_MIN_S)),
+            deadline: run_time(facts),
             network: config.network(),
             gpus: config.gpus && facts.deal.tag.is_gpu(),
         };
-        let told = Told {
+        self.note_running(folders)?;
+        let told = self.told();
+        let engine = self.context.engine.as_ref();
+        let ran = sandbox::run(engine, folders, run, &told, self.cancel.clone()).await;
+        self.ran(ran, &told, folders)
+    }
+
+    /// The name of its container.
+    pub(crate) fn container(&self) -> String {
+        format!("{}{}", self.context.container_prefix(), self.task())
+    }
+
+    /// For what the app tells from now on.
+    pub(crate) fn told(&self) -> Told<'_> {
+        Told {
             run: self.context.spool.start(self.task()),
             voice: self.voice.as_ref(),
             task: self.task(),
-        };
-        let engine = self.context.engine.as_ref();
-        let ran = sandbox::run(engine, folders, run, &told, self.cancel.clone()).await;
+        }
+    }
+
+    /// How the run ended, for the pool.
+    pub(crate) fn ran(
+        &self,
+        ran: Result<Ran, engine::Error>,
+        told: &Told<'_>,
+        folders: &Folders,
+    ) -> Step<()> {
         if self.cancel.is_cancelled() {
             return Err(aborted());
         }
@@ -469,7 +483,7 @@ impl Replicate<'_> {
                 self.judge(ran, folders)
             }
             Err(error) => {
-                let failure = Failure::from_error(Cause::AppComputeFailed, &error);
+                let failure = Failure::from_error(whose_fault(&error), &error);
                 let logs = told.run.logs();
                 self.say_computed(Status::ComputeFailed, None, logs, Some(&failure));
                 Err(failure)
@@ -510,6 +524,8 @@ impl Replicate<'_> {
         report.logs = Some(logs);
         report.cause = failure.map(|f| f.cause);
         report.message = failure.map(|f| f.message.clone());
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        *said = Some(report.clone());
         self.voice.report(report);
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Failure,
-    printed::{self, Observer},
+    printed::{self, Observer, Output},
     progress,
 };
 
@@ -237,17 +237,53 @@ pub async fn run(
     let out = folders.output();
     let reading = printed::read(reader, &out, observer);
     let (exit, output) = tokio::join!(engine.run(spec, sink, cancel), reading);
-    progress::remove(&out);
-    let exit = exit?;
+    Ok(ended(exit?, output, &out, limits, deadline))
+}
+
+/// A run that an earlier process started.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The container's name.
+    pub(crate) name: String,
+    /// How much it may use.
+    pub(crate) limits: Limits,
+    /// How long it may still take.
+    pub(crate) deadline: Duration,
+}
+
+/// Waits for a container that an earlier process started, as [`run`] does; none when the engine
+/// has no such container.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn adopt(
+    engine: &dyn Engine,
+    folders: &Folders,
+    run: Found,
+    observer: impl Observer,
+    cancel: CancellationToken,
+) -> Result<Option<Ran>, engine::Error> {
+    let (limits, deadline) = (run.limits, run.deadline);
+    let (sink, reader) = engine::log_channel();
+    let out = folders.output();
+    let reading = printed::read(reader, &out, observer);
+    let adopted = engine.adopt(&run.name, deadline, sink, cancel);
+    let (exit, output) = tokio::join!(adopted, reading);
+    let ended = |exit| ended(exit, output, &out, limits, deadline);
+    Ok(exit?.map(ended))
+}
+
+fn ended(exit: Exit, output: Output, out: &Path, limits: Limits, deadline: Duration) -> Ran {
+    progress::remove(out);
     if exit.code == 0 && exit.reason == Reason::Exited {
-        output.save(&out);
+        output.save(out);
     }
-    Ok(Ran {
+    Ran {
         exit,
         logs: output.tail(),
         limits,
         deadline,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -122,14 +122,6 @@ impl Service {
 
     /// Removes what an earlier process left, but the results that are not paid yet.
     async fn clean_up(&self) -> Result<Vec<Journal>, Error> {
-        let removed = self
-            .context
-            .engine
-            .sweep(&self.context.container_prefix())
-            .await?;
-        if removed > 0 {
-            tracing::info!(removed, "removed containers of an earlier run");
-        }
         let path = &self.context.config.data_dir;
         let failed = |source| Error::DataDir {
             path: path.clone(),
@@ -144,7 +136,20 @@ impl Service {
                 }
             }
         }
+        // Containers are only started with a journal: without one of a running app none is wanted.
+        if journals.iter().all(|journal| journal.computed.is_some()) {
+            self.sweep().await?;
+        }
         Ok(journals)
+    }
+
+    async fn sweep(&self) -> Result<(), Error> {
+        let prefix = self.context.container_prefix();
+        let removed = self.context.engine.sweep(&prefix).await?;
+        if removed > 0 {
+            tracing::info!(removed, "removed containers of an earlier run");
+        }
+        Ok(())
     }
 }
 

@@ -55,6 +55,7 @@ async function three(at, listen) {
 }
 
 /** Numbers relative to the first. */
+const sorted = (numbers) => numbers.toSorted((a, b) => Number(a) - Number(b));
 const steps = (numbers) => numbers.map((number) => Number(number) - Number(numbers[0]));
 
 async function by_ethers(at, act) {
@@ -232,11 +233,12 @@ export const checks = {
     await at.rpc.send('anvil_mine', '0x2', '0x0');
     return (await receipt).status;
   },
-  'viem: blocks': (at) => by_viem(at, async (client) => steps(await three(at, async (tell) => {
+  'viem: blocks': (at) => by_viem(at, async (client) => steps(await (three(at, async (tell) => {
+    // Each head is followed by a question for its block, and answers may overtake each other.
     const stop = client.watchBlocks({ onBlock: ({ number }) => tell(number) });
     await sleep(QUIET_MS);
     return stop;
-  }))),
+  })).then(sorted))),
   'viem: contract events': (at) => by_viem(at, (client) => three(at, async (tell) => {
     const stop = client.watchContractEvent({
       address: at.address, abi: at.probe.abi, eventName: 'Stored',

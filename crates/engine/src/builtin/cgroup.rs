@@ -50,7 +50,15 @@ pub(super) fn destroy(group: &str) -> io::Result<()> {
             .filter_map(Pid::from_raw)
             .try_for_each(kill)?;
     }
-    dirs(group).iter().try_for_each(fs::remove_dir)
+    dirs(group).iter().try_for_each(|dir| remove(dir))
+}
+
+/// What a killed process left may be removed by two that come after it.
+fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn members(dir: &Path) -> Vec<i32> {

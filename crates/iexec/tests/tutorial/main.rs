@@ -3,6 +3,7 @@
 //! contracts put on chains of others.
 
 mod assets;
+mod chaos;
 mod crash;
 mod demo;
 mod deploy;
@@ -113,4 +114,16 @@ async fn demo_on_the_built_in_engine() {
         demo::succeeds,
     )
     .await;
+}
+
+/// Tells the story of this seed; without it nothing is told: three take three minutes.
+const CHAOS_SEED: &str = "IEXEC_CHAOS_SEED";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bag_survives_kills() {
+    let test = "a_bag_survives_kills";
+    let seed = std::env::var(CHAOS_SEED).ok();
+    if let Some(seed) = seed.and_then(|seed| seed.parse().ok()) {
+        play(test, Choice::Builtin, |bench| chaos::survive(bench, seed)).await;
+    }
 }

@@ -30,10 +30,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const SLOW: &str = "sleep 3; echo done > $IEXEC_OUT/x; declare_result $IEXEC_OUT/x";
 
 /// A role in its own process; killed with SIGKILL when dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     /// What it said when it was ready.
-    ready: Value,
+    pub(crate) ready: Value,
 }
 
 impl Process {
@@ -68,15 +68,22 @@ impl Process {
         Ok(Self { child, ready })
     }
 
-    fn said(&self, key: &str) -> &str {
+    pub(crate) fn said(&self, key: &str) -> &str {
         self.ready[key].as_str().unwrap_or_default()
     }
 
-    fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.said("url")
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(
             Pid::from_raw(i32::try_from(self.child.id())?),
             signal,
@@ -122,23 +129,29 @@ async fn until<T, F: Future<Output = Result<Option<T>>>>(
 }
 
 /// All roles but workers.
-struct Platform {
+pub(crate) struct Platform {
     dir: PathBuf,
-    chain: Process,
-    store: Process,
+    pub(crate) chain: Process,
+    pub(crate) store: Process,
     market: Process,
     sms: Process,
-    pool: Process,
+    pub(crate) pool: Process,
 }
 
 impl Platform {
     fn start(dir: &Path) -> Result<Self> {
+        Self::start_with(dir, 2)
+    }
+
+    /// With a pool that lets so many workers in.
+    pub(crate) fn start_with(dir: &Path, workers: u32) -> Result<Self> {
         let chain = Process::start(dir, "chain run", &words("--listen 127.0.0.1:0"))?;
         let on_chain = Self::on_chain(&chain);
         let store = Process::start(dir, "store", &words(&on_chain))?;
         let market = Process::start(dir, "market", &words(&on_chain))?;
         let sms = Process::start(dir, "sms", &words(&on_chain))?;
-        let pool = Self::pool_settings(dir, &chain, &store, &market, &sms)?;
+        let services = [&chain, &store, &market, &sms];
+        let pool = Self::pool_settings(dir, services, workers)?;
         let pool = Process::start(dir, "pool", &pool)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -151,31 +164,33 @@ impl Platform {
     }
 
     fn on_chain(chain: &Process) -> String {
-        let (url, hub) = (chain.said("wsUrl"), chain.said("hub"));
-        format!("--chain-url {url} --hub {hub} --listen 127.0.0.1:0")
+        Self::on_chain_at(chain, "127.0.0.1:0")
     }
 
-    /// Two wallets may log in as workers: the third may not.
+    fn on_chain_at(chain: &Process, address: &str) -> String {
+        let (url, hub) = (chain.said("wsUrl"), chain.said("hub"));
+        format!("--chain-url {url} --hub {hub} --listen {address}")
+    }
+
+    /// So many wallets may log in as workers: one more may not.
     fn pool_settings(
         dir: &Path,
-        chain: &Process,
-        store: &Process,
-        market: &Process,
-        sms: &Process,
+        [chain, store, market, sms]: [&Process; 4],
+        workers: u32,
     ) -> Result<Vec<String>> {
         let key = key_file(dir, Role::PoolOwner, 0)?;
-        let friends = [0, 1].map(|n| local_wallet(Role::Worker, n).address());
+        let friends = (0..workers).map(|n| local_wallet(Role::Worker, n).address());
+        let friends: Vec<_> = friends.map(|friend| format!("\"{friend}\"")).collect();
         let settings = format!(
             "workerpool = \"{}\"\nresult-proxy = \"{}\"\nmarket = \"{}\"\nsms = \"{}\"\n\
-             whitelist = [\"{}\", \"{}\"]\n\
+             whitelist = [{}]\n\
              [chain]\nrpc-url = \"{}\"\nhub = \"{}\"\n[wallet]\nfile = \"{}\"\n\
              [[offer]]\ncategory = 0\n",
             chain.said("workerpool"),
             store.url(),
             market.url(),
             sms.url(),
-            friends[0],
-            friends[1],
+            friends.join(", "),
             chain.said("wsUrl"),
             chain.said("hub"),
             key.display(),
@@ -185,13 +200,26 @@ impl Platform {
     }
 
     /// Ends the pool's process as a power cut would, and starts it again where it was.
-    fn kill_pool(&mut self) -> Result<()> {
-        let url = self.pool.url().to_owned();
-        self.pool.child.kill()?;
-        self.pool.child.wait()?;
-        let address = url.trim_start_matches("http://");
-        let line = format!("--config pool.toml --listen {address}");
+    pub(crate) fn kill_pool(&mut self) -> Result<()> {
+        self.pool.kill()?;
+        let line = format!("--config pool.toml --listen {}", address(self.pool.url()));
         self.pool = Process::start(&self.dir, "pool", &words(&line))?;
+        Ok(())
+    }
+
+    /// The same with the result store.
+    pub(crate) fn kill_store(&mut self) -> Result<()> {
+        self.store.kill()?;
+        let line = Self::on_chain_at(&self.chain, address(self.store.url()));
+        self.store = Process::start(&self.dir, "store", &words(&line))?;
+        Ok(())
+    }
+
+    /// The same with the chain's node.
+    pub(crate) fn kill_chain(&mut self) -> Result<()> {
+        self.chain.kill()?;
+        let line = format!("--listen {}", address(self.chain.said("rpcUrl")));
+        self.chain = Process::start(&self.dir, "chain run", &words(&line))?;
         Ok(())
     }
 
@@ -212,7 +240,7 @@ impl Platform {
         Ok(())
     }
 
-    fn worker(&self, number: u32) -> Result<Process> {
+    pub(crate) fn worker(&self, number: u32) -> Result<Process> {
         self.worker_with(number, "")
     }
 
@@ -223,7 +251,7 @@ impl Platform {
         Process::start_in(&self.dir, "worker", &self.worker_dir(number), &words(&line))
     }
 
-    fn worker_dir(&self, number: u32) -> PathBuf {
+    pub(crate) fn worker_dir(&self, number: u32) -> PathBuf {
         self.dir.join(format!("worker-{number}"))
     }
 
@@ -259,6 +287,11 @@ impl Platform {
     }
 }
 
+/// Where a URL leads, as `--listen` wants it.
+fn address(url: &str) -> &str {
+    url.trim_start_matches("http://").trim_end_matches('/')
+}
+
 fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
@@ -270,15 +303,24 @@ fn key_file(dir: &Path, role: Role, number: u32) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The image in the engine of each worker, as it is in no registry.
 async fn image(bench: &Bench, platform: &Platform, workers: u32) -> Result<Image> {
+    image_of(SLOW, bench, platform, workers).await
+}
+
+/// The image in the engine of each worker, as it is in no registry.
+pub(crate) async fn image_of(
+    script: &str,
+    bench: &Bench,
+    platform: &Platform,
+    workers: u32,
+) -> Result<Image> {
     let mut image = None;
     for number in 0..workers {
         let root = platform.worker_dir(number).join("engine");
         let mut config = engine::Config::new(engine::Choice::Builtin, root);
         config.helper = engine::testing::helper();
         let engine = engine::detect(&config).await?;
-        image = Some(Image::of_script(&engine, bench.test, SLOW).await?);
+        image = Some(Image::of_script(&engine, bench.test, script).await?);
     }
     image.context("no worker")
 }

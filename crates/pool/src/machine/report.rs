@@ -84,6 +84,7 @@ impl Machine {
         self.push_step(id, worker, status, failure, now);
         self.run_if_started(id, now);
         match status {
+            AppDownloaded => self.learn_image(id, worker),
             ContributeAndFinalizeDone | Revealed => self.at(now + CHECK_MS, Timer::Check(id)),
             Contributed => {
                 self.hold(worker, id);
@@ -93,6 +94,16 @@ impl Machine {
             ResultUploadFailed => self.upload_failed(id, worker, now),
             Completed => self.release(worker, id),
             _ => {}
+        }
+    }
+}
+
+impl Machine {
+    /// The next task of the same app finds its image there.
+    fn learn_image(&mut self, id: TaskId, worker: Address) {
+        let image = self.terms_of(id).map(|terms| terms.checksum);
+        if let (Some(entry), Some(image)) = (self.workers.get_mut(&worker), image) {
+            entry.learn_image(image);
         }
     }
 }

@@ -463,3 +463,20 @@ fn what_was_lost_between_pool_and_worker_is_said_again() {
     let effects = pool.online(ALICE, 1, &[task]);
     assert!(sends(&effects, &Command::Upload { task }));
 }
+
+#[test]
+fn a_worker_is_known_to_have_the_images_it_has_pulled() {
+    let mut pool = Pool::new();
+    pool.online(ALICE, 1, &[]);
+    let wanted = |deal| Terms {
+        deal: protocol::DealId::repeat(deal),
+        checksum: B256::repeat_byte(7),
+        ..terms(1)
+    };
+    pool.step(deal(wanted(1)));
+    pool.report(ALICE, id(0), AppDownloaded, None);
+    pool.chain_says(id(0), TaskStatus::Completed);
+    pool.online(BOB, 1, &[]);
+    pool.online(ALICE, 1, &[]);
+    assert_eq!(runs(&pool.step(deal(wanted(2)))), [(ALICE, 0)]);
+}

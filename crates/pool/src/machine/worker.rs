@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    Address, Cause, TaskId,
+    Address, B256, Cause, TaskId,
     message::{IMAGES_MAX, Profile},
     status::{ReplicateStatus, TaskStage},
 };
@@ -60,6 +60,18 @@ impl Worker {
         self.profile.images.contains(&task.terms.checksum)
     }
 
+    /// It has pulled this image; the oldest of too many is forgotten.
+    pub(super) fn learn_image(&mut self, image: B256) {
+        let images = &mut self.profile.images;
+        if images.contains(&image) {
+            return;
+        }
+        if images.len() >= IMAGES_MAX {
+            images.remove(0);
+        }
+        images.push(image);
+    }
+
     /// Counts a task as this worker's.
     pub(super) fn take(&mut self, task: &Task, worker: Address) {
         match task.contribution(worker) {
@@ -81,8 +93,12 @@ impl Machine {
         worker.name = hello.name;
         worker.engine = hello.engine;
         worker.slots = hello.slots.min(SLOTS_MAX);
+        let known = std::mem::take(&mut worker.profile.images);
         worker.profile = hello.profile;
         worker.profile.images.truncate(IMAGES_MAX);
+        known
+            .into_iter()
+            .for_each(|image| worker.learn_image(image));
         worker.is_online = true;
         worker.lost_at = None;
         let unsent = worker.outbox.clone();
