@@ -1,10 +1,12 @@
 //! Sends a planned deployment.
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, TxHash};
-use alloy::providers::{DynProvider, PendingTransactionBuilder, Provider};
+use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionRequest;
 use futures_util::future::{try_join_all, try_join3};
+use tokio::time::{Duration, Instant, sleep};
 
+use crate::resume::{BLOCK_WAIT_S, RECEIPT_POLL_MS};
 use crate::{Deployment, Error, Options, Plan, Step, StepName, view::asked};
 
 /// Deploys and configures everything and returns where it is once all receipts are good.
@@ -14,8 +16,8 @@ use crate::{Deployment, Error, Options, Plan, Step, StepName, view::asked};
 /// with consecutive nonces and without asking for estimates.
 ///
 /// # Errors
-/// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails. What
-/// was mined before stays on the chain; a second attempt deploys anew.
+/// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails,
+/// [`Error::Waiting`] when one is not mined in time. What was mined before stays on the chain; a second attempt deploys anew.
 pub async fn deploy(
     provider: &DynProvider,
     deployer: Address,
@@ -62,19 +64,19 @@ async fn send(
     Ok(*pending.tx_hash())
 }
 
-/// A node that mines on demand has the receipt already; any other is waited for.
-async fn check(provider: &DynProvider, step: StepName, hash: TxHash) -> Result<(), Error> {
-    let known = asked(step, provider.get_transaction_receipt(hash).await)?;
-    let receipt = match known {
-        Some(receipt) => receipt,
-        None => PendingTransactionBuilder::new(provider.root().clone(), hash)
-            .get_receipt()
-            .await
-            .map_err(|source| Error::Receipt { step, source })?,
-    };
-    if receipt.status() {
-        Ok(())
-    } else {
-        Err(Error::Reverted { step, tx: hash })
+/// A node that mines on demand has the receipt already, or a moment later; any other is asked
+/// again. Alloy's own wait is not used: a block between its question and its subscription is never
+/// seen, and it waits for ever.
+async fn check(provider: &DynProvider, step: StepName, tx: TxHash) -> Result<(), Error> {
+    let deadline = Instant::now() + Duration::from_secs(BLOCK_WAIT_S);
+    while Instant::now() < deadline {
+        let receipt = asked("show a receipt", provider.get_transaction_receipt(tx).await)?;
+        match receipt.map(|receipt| receipt.status()) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(Error::Reverted { step, tx }),
+            None => sleep(Duration::from_millis(RECEIPT_POLL_MS)).await,
+        }
     }
+    let seconds = BLOCK_WAIT_S;
+    Err(Error::Waiting { step, tx, seconds })
 }

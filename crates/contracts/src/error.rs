@@ -2,7 +2,6 @@
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, TxHash, U256, utils::format_ether};
-use alloy::providers::PendingTransactionError;
 use alloy::transports::{RpcError, TransportError};
 
 use crate::StepName;
@@ -18,15 +17,6 @@ pub enum Error {
         /// The node's answer, or why there was none.
         #[source]
         source: TransportError,
-    },
-    /// The transaction was accepted but its receipt never came.
-    #[error("wait for the receipt of {step}")]
-    Receipt {
-        /// The transaction.
-        step: StepName,
-        /// Why waiting ended.
-        #[source]
-        source: PendingTransactionError,
     },
     /// The transaction was mined and reverted: the chain has other limits than Ethereum, or the
     /// state changed while it waited.

@@ -23,10 +23,10 @@ use crate::{
 
 /// Between two looks for a receipt. Not every node pushes, and no chain makes blocks faster than
 /// this; a deployment has eighteen of these waits.
-const RECEIPT_POLL_MS: u64 = 250;
+pub(crate) const RECEIPT_POLL_MS: u64 = 250;
 /// How long to wait for a block: minutes on a busy chain are possible, longer means that somebody
 /// has to look.
-const BLOCK_WAIT_S: u64 = 600;
+pub(crate) const BLOCK_WAIT_S: u64 = 600;
 /// Looks for the receipt of a transaction after its nonce was used: some nodes know the count
 /// before the receipt. After that, another transaction had the nonce.
 const LATE_RECEIPT_LOOKS_MAX: u32 = 20;
@@ -93,7 +93,7 @@ pub struct Outcome {
 /// supply of RLC. See `docs/ARCHITECTURE.md` for why nothing happens twice.
 ///
 /// # Errors
-/// Every [`Error`] but [`Error::Receipt`]. After any of them the same call goes on.
+/// Every [`Error`]. After any of them the same call goes on.
 pub async fn deploy_resumable(
     provider: &DynProvider,
     signer: &PrivateKeySigner,

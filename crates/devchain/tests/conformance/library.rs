@@ -2,13 +2,14 @@
 
 use alloy::contract::Error as ContractError;
 use alloy::eips::BlockNumberOrTag;
-use alloy::network::{EthereumWallet, TransactionBuilder};
+use alloy::network::{Ethereum, EthereumWallet, TransactionBuilder};
 use alloy::primitives::{Address, Bytes, U256};
-use alloy::providers::{Provider, ProviderBuilder, WsConnect};
-use alloy::rpc::types::{Filter, TransactionRequest};
+use alloy::providers::{PendingTransactionBuilder, Provider, ProviderBuilder, WsConnect};
+use alloy::rpc::types::{Filter, TransactionReceipt, TransactionRequest};
 use alloy::sol;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::{Answers, ours};
 
@@ -35,8 +36,36 @@ fn payment(to: Address) -> TransactionRequest {
         .with_max_priority_fee_per_gas(0)
 }
 
+/// Between two looks for a receipt, and when to give up.
+const RECEIPT_POLL: Duration = Duration::from_millis(10);
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// Sends and waits for the receipt. Alloy's own wait misses a block between its question and its
+/// subscription, and then never ends; anvil mines a moment after it has answered.
+async fn mined<P: Provider>(
+    provider: &P,
+    sent: PendingTransactionBuilder<Ethereum>,
+) -> Result<TransactionReceipt> {
+    let ask = async {
+        loop {
+            if let Some(receipt) = provider.get_transaction_receipt(*sent.tx_hash()).await? {
+                return Ok(receipt);
+            }
+            sleep(RECEIPT_POLL).await;
+        }
+    };
+    soon("a receipt", ask).await
+}
+
+/// What `answer` gives, or that it did not come.
+async fn soon<T>(what: &str, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let answer = timeout(ANSWER_MAX, answer).await;
+    answer.with_context(|| format!("waited for {what}"))?
+}
+
 /// Runs the checks against the node at `address`, then undoes what they did.
-pub(crate) async fn examine(address: &str, probe: &Value) -> Result<Answers> {
+/// What a subscription owes may be tried for `tries` times.
+pub(crate) async fn examine(address: &str, probe: &Value, tries: u32) -> Result<Answers> {
     let wallet = EthereumWallet::from(ours::key(SENDER)?);
     let provider = ProviderBuilder::new()
         .wallet(wallet.clone())
@@ -51,7 +80,11 @@ pub(crate) async fn examine(address: &str, probe: &Value) -> Result<Answers> {
         .wallet(wallet)
         .connect_ws(WsConnect::new(format!("ws://{address}")))
         .await?;
-    news(&sockets, contract, &mut answers).await?;
+    let mut left = tries;
+    while let Err(error) = news(&sockets, contract, &mut answers).await {
+        left -= 1;
+        ensure!(left > 0, error);
+    }
     let undone: bool = provider
         .raw_request("evm_revert".into(), (snapshot,))
         .await?;
@@ -69,8 +102,7 @@ async fn deploy(provider: &impl Provider, code: &str, answers: &mut Answers) -> 
         .with_deploy_code(code)
         .with_max_fee_per_gas(0)
         .with_max_priority_fee_per_gas(0);
-    let receipt = provider.send_transaction(request).await?;
-    let receipt = receipt.get_receipt().await?;
+    let receipt = mined(provider, provider.send_transaction(request).await?).await?;
     let found = json!([receipt.status(), receipt.contract_address, receipt.gas_used]);
     answers.insert("alloy: deployment".into(), found);
     receipt.contract_address.context("no contract")
@@ -82,12 +114,11 @@ async fn reads(provider: &impl Provider, answers: &mut Answers) -> Result<()> {
     note("chain id", json!(provider.get_chain_id().await?));
     note("accounts", json!(provider.get_accounts().await?));
     note("gas price", json!(provider.get_gas_price().await?));
-    let receipt = provider.send_transaction(payment(bob)).await?;
-    let receipt = receipt.get_receipt().await?;
+    let receipt = mined(provider, provider.send_transaction(payment(bob)).await?).await?;
     note("payment", json!([receipt.status(), receipt.gas_used]));
     let both = [payment(bob), payment(bob)];
     for request in both {
-        provider.send_transaction(request).await?.watch().await?;
+        mined(provider, provider.send_transaction(request).await?).await?;
     }
     let nonce = provider.get_transaction_count(sender).pending().await?;
     note("nonce", json!(nonce));
@@ -152,10 +183,11 @@ async fn news(provider: &impl Provider, contract: Address, answers: &mut Answers
     let contract = Probe::new(contract, provider);
     let store = contract.store(U256::from(33));
     let store = store.max_fee_per_gas(0).max_priority_fee_per_gas(0);
-    let receipt = store.send().await?.get_receipt().await?;
-    let head = heads.recv().await?;
+    let receipt = mined(provider, store.send().await?).await?;
+    let head = soon("a head", async { Ok(heads.recv().await?) }).await?;
     note("heads", json!(receipt.block_number == Some(head.number)));
-    let log = logs.recv().await?.log_decode::<Probe::Stored>()?;
+    let log = soon("a log", async { Ok(logs.recv().await?) }).await?;
+    let log = log.log_decode::<Probe::Stored>()?;
     note("logs", json!([log.inner.data.value, log.inner.data.note]));
     let polled: Vec<alloy::rpc::types::Log> = provider.get_filter_changes(polled).await?;
     note("filter", json!(polled.len()));
