@@ -4,6 +4,8 @@ use std::{process::Command, time::Instant};
 
 use anyhow::{Context as _, bail};
 
+use crate::watch;
+
 /// In this order: what fails fast comes first.
 const STEPS: &[(&str, &[&str])] = &[
     ("formatting", &["fmt", "--all", "--check"]),
@@ -35,9 +37,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for (name, arguments) in STEPS {
         let start = Instant::now();
         say(&format!("== {name}: cargo {}", arguments.join(" ")));
-        let status = Command::new(env!("CARGO"))
-            .args(*arguments)
-            .status()
+        let mut cargo = Command::new(env!("CARGO"));
+        let status = watch::run(cargo.args(*arguments))
             .with_context(|| format!("cannot run cargo for {name}"))?;
         if !status.success() {
             bail!("{name} failed");
@@ -54,6 +55,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     clippy::print_stderr,
     reason = "a chore talks to the person who runs it"
 )]
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -9,6 +9,7 @@ mod contracts;
 mod docs;
 mod licences;
 mod tidy;
+mod watch;
 
 const USAGE: &str = "usage: cargo xtask <chore>
   ci                    everything that has to pass before a change lands

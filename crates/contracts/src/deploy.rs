@@ -17,7 +17,8 @@ use crate::{Deployment, Error, Options, Plan, Step, StepName, view::asked};
 ///
 /// # Errors
 /// [`Error::Rpc`] when the node refuses a transaction, [`Error::Reverted`] when one fails,
-/// [`Error::Waiting`] when one is not mined in time. What was mined before stays on the chain; a second attempt deploys anew.
+/// [`Error::Waiting`] when one is not mined in time. What was mined before stays on the chain; a
+/// second attempt deploys anew.
 pub async fn deploy(
     provider: &DynProvider,
     deployer: Address,
