@@ -1,12 +1,11 @@
 // Runs all checks against the node at argv[2]; prints {name: answer} as JSON.
-// argv[3] is a JSON object: folders of ethers, viem and web3, and the compiled Probe. argv[4] is how
-// often a check that waits in vain is tried; argv[5] is a part of the names of the checks to run.
+// argv[3] is a JSON object: folders of ethers, viem and web3, and the compiled Probe. argv[4] is a
+// part of the names of the checks to run.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { HEADERS, Rpc, STRANGERS } from './lib.mjs';
 
-const tries = Number(process.argv[4] ?? 1);
-const only = process.argv[5] ?? '';
+const only = process.argv[4] ?? '';
 const [url, setup] = [process.argv[2], JSON.parse(process.argv[3])];
 const require = createRequire(import.meta.url);
 const CHECK_MS_MAX = 20_000;
@@ -85,12 +84,10 @@ async function snapshot({ rpc }) {
 
 /** What `check` says, on a chain that is left as it was. */
 async function answer(at, check) {
-  for (let left = tries; ; left -= 1) {
-    const before = await snapshot(at);
-    const found = (await one(at, check)) ?? null;
-    await clean(at, before);
-    if (found?.threw !== 'timed out' || left === 1) return found;
-  }
+  const before = await snapshot(at);
+  const found = (await one(at, check)) ?? null;
+  await clean(at, before);
+  return found;
 }
 
 // What a library leaves behind when its connection is closed is no answer to any check.

@@ -2,8 +2,8 @@
 //! equal, but for a few differences that are meant.
 //!
 //! The checks are JavaScript, because the clients are: ethers, viem and web3.js, besides bare
-//! JSON-RPC; `alloy` has a list of its own. `node main.mjs URL SETUP 1 PART` runs those checks
-//! alone whose name contains PART.
+//! JSON-RPC; `alloy` has a list of its own. `node main.mjs URL SETUP PART` runs those checks alone
+//! whose name contains PART.
 #![expect(
     clippy::print_stderr,
     reason = "the reader of the test's output is the audience"
@@ -33,9 +33,6 @@ const ACCOUNTS: u32 = 10;
 const CHECKS_MIN: usize = 400;
 /// The whole list takes half a minute; a node that does not answer takes for ever.
 const CHECKS_MAX: Duration = Duration::from_secs(600);
-
-/// On a busy machine anvil sometimes never tells a subscriber of a block. We always do.
-const ANVIL_TRIES: u32 = 3;
 
 type Answers = BTreeMap<String, Value>;
 
@@ -90,14 +87,12 @@ fn compile(compiler: &Path) -> Result<Value> {
     run(command.arg(script("compile.mjs")).arg(compiler))
 }
 
-/// What all checks say about the node at `address`, `host:port`. A check that waits in vain is
-/// done again, up to `tries` times in all.
-async fn examine(address: String, kit: &Kit, tries: u32) -> Result<Answers> {
-    let mut answers = library::examine(&address, &kit.probe, tries).await?;
+/// What all checks say about the node at `address`, `host:port`.
+async fn examine(address: String, kit: &Kit) -> Result<Answers> {
+    let mut answers = library::examine(&address, &kit.probe).await?;
     let mut command = tokio::process::Command::new("node");
     command.arg(script("main.mjs"));
     command.args([format!("http://{address}"), kit.setup.to_string()]);
-    command.args([tries.to_string()]);
     command.stderr(Stdio::inherit()).kill_on_drop(true);
     let output = tokio::time::timeout(CHECKS_MAX, command.output()).await;
     let output = output.with_context(|| format!("the checks of {address} do not end"))??;
@@ -115,8 +110,7 @@ async fn clients_cannot_tell_the_nodes_apart() {
         .unwrap();
     let anvil = anvil::Anvil::start(&kit.anvil).unwrap();
     let ours = ours::serve().await.unwrap();
-    let theirs = examine(anvil.address(), &kit, ANVIL_TRIES);
-    let (theirs, ours) = tokio::join!(theirs, examine(ours, &kit, 1));
+    let (theirs, ours) = tokio::join!(examine(anvil.address(), &kit), examine(ours, &kit));
     let (theirs, ours) = (theirs.unwrap(), ours.unwrap());
     assert!(ours.len() >= CHECKS_MIN, "only {} checks", ours.len());
     let complaints = compare(&theirs, &ours);
