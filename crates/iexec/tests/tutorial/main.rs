@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod deploy;
 mod failure;
+mod guide;
 mod image;
 mod keys;
 mod net;
