@@ -27,7 +27,7 @@ const REST_FACTOR: u32 = 10;
 const FREE_BYTES_MIN: u64 = 1 << 30;
 /// Folders within folders; more is an attack on whoever has to remove them.
 const DEPTH_MAX: usize = 128;
-/// The longest path that is looked at: the kernel takes one of 4,096 bytes, and a name has up to 255.
+/// The longest path that is looked at: the kernel takes 4,096 bytes, and a name has up to 255.
 const PATH_BYTES_MAX: usize = 3_840;
 /// The unit of `st_blocks`, whatever the file system's own.
 const BLOCK_BYTES: u64 = 512;

@@ -128,7 +128,7 @@ fn names(folder: &OwnedFd) -> io::Result<Vec<CString>> {
     Ok(names)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 pub(crate) mod testing {
     use super::*;
 
@@ -144,7 +144,7 @@ pub(crate) mod testing {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -172,7 +172,7 @@ mod tests {
         fs::create_dir_all(top.join(".moved-2/full")).unwrap();
         symlink(&outside, top.join("a/link")).unwrap();
         symlink(&outside, top.join("a/b/link")).unwrap();
-        fs::set_permissions(top.join("a/b"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(top.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
         remove_tree(&top).unwrap();
         assert!(!top.exists());
         assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "safe");

@@ -196,7 +196,7 @@ async fn drive(
     let disk = Disk::new(disk::writable(&spec.binds), own, before, &spec.limits);
     let mut helper = spawn(engine, &remains.bundle)?;
     let line = helper.stdin.take();
-    let tally = Tally::new(helper.id().unwrap_or_default(), spec.limits.memory_bytes);
+    let tally = Tally::new(helper.id(), spec.limits.memory_bytes);
     let pump = pump(helper.stdout.take(), helper.stderr.take(), logs);
     let reason = tokio::select! {
         ended = helper.wait() => {

@@ -24,7 +24,8 @@ const TIMES: std::ops::RangeInclusive<usize> = 11..=14;
 /// Counts the descendants of one process.
 #[derive(Debug)]
 pub(super) struct Tally {
-    helper: u32,
+    /// None when it has ended already: the parent of the first process of all is not meant.
+    helper: Option<u32>,
     memory_bytes_max: u64,
     most: Mutex<Usage>,
 }
@@ -36,7 +37,7 @@ struct Process {
 }
 
 impl Tally {
-    pub(super) fn new(helper: u32, memory_bytes_max: u64) -> Arc<Self> {
+    pub(super) fn new(helper: Option<u32>, memory_bytes_max: u64) -> Arc<Self> {
         let most = Mutex::default();
         Arc::new(Self {
             helper,
@@ -63,7 +64,10 @@ impl Tally {
     }
 
     fn look(&self) -> bool {
-        let now = count(Path::new("/proc"), self.helper);
+        let Some(helper) = self.helper else {
+            return false;
+        };
+        let now = count(Path::new("/proc"), helper);
         let mut most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
         *most = most.max(now);
         now.memory_bytes

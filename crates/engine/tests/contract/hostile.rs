@@ -136,7 +136,7 @@ pub(crate) async fn folders_of_long_names(world: &World) {
 pub(crate) async fn a_giant_with_a_hole(world: &World) {
     let out = world.dir.path().join("out");
     fs::create_dir(&out).unwrap();
-    let script = "/bin/busybox truncate -s 1T /iexec_out/giant; echo $?";
+    let script = "/bin/busybox truncate -s 1099511627776 /iexec_out/giant; echo $?";
     let mut spec = world.script(script).await;
     spec.binds = vec![Bind::writable(&out, "/iexec_out")];
     spec.limits.disk_bytes = 64 << 20;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use engine::{Bind, Error, ImageRef, Network, Pin, ProgressSink, Reason, RunSpec, log_channel};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,19 @@ pub(crate) fn become_nobody(test: &str) {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "left behind");
 }
 
+pub(crate) async fn fork_bomb(world: &World) {
+    // The first shell forks once, or it would end with the first fork that fails.
+    let mut spec = world
+        .script("(f() { f | f & }; f); while :; do :; done")
+        .await;
+    spec.limits.pids = 64;
+    spec.deadline = Duration::from_secs(3);
+    let exit = world.run(spec).await.exit;
+    assert_eq!((exit.code, exit.reason), (137, Reason::Deadline));
+    let next = world.run(world.script("echo well").await).await;
+    assert_eq!(next.stdout(), "well\n");
+}
+
 pub(crate) async fn memory_hog(world: &World) {
     let mut spec = world.script("exec tail /dev/zero").await;
     spec.limits.memory_bytes = 64 << 20;
@@ -80,7 +94,7 @@ pub(crate) async fn what_it_writes_is_the_workers(world: &World) {
         let out = world.dir.path().join(format!("out{user}"));
         fs::create_dir(&out).unwrap();
         let image = world.import(&image).await;
-        let mut spec = RunSpec::new(world.name(), image, std::time::Duration::from_secs(60));
+        let mut spec = RunSpec::new(world.name(), image, Duration::from_secs(60));
         spec.args = vec!["mkdir /out/d; echo x > /out/d/file; /bin/busybox chmod 0 /out/d".into()];
         spec.binds = vec![Bind::writable(&out, "/out")];
         assert_eq!(world.run(spec).await.exit.code, 0);
@@ -101,7 +115,7 @@ pub(crate) async fn layers_of_many_owners_are_unpacked(world: &World) {
         .pull(&reference, &pin, &progress)
         .await
         .unwrap();
-    let mut spec = RunSpec::new(world.name(), image, std::time::Duration::from_secs(60));
+    let mut spec = RunSpec::new(world.name(), image, Duration::from_secs(60));
     spec.args = ["/bin/busybox", "sh", "-c"].map(str::to_owned).to_vec();
     spec.args
         .push("/bin/busybox cat /closed/file /closed/secret".to_owned());
