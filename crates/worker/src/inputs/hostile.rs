@@ -126,6 +126,23 @@ async fn what_stays_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_name_of_this_machine_is_refused_at_once() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, deadline) = Still::new(HOUR);
+    let tries = Tries {
+        clock: &clock,
+        deadline,
+    };
+    let urls = ["http://localhost:1/x".to_owned()];
+    let policy = Policy::default();
+    let fetched = fetch_bounded(&urls, folder.path(), &policy, tries, 1_000, 1_000).await;
+    let failure = fetched.unwrap_err();
+    assert!(failure.message.contains("no public address"), "{failure}");
+    assert!(clock.slept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_server_in_trouble_is_given_up_at_last() {
     let (message, asked) = refused(vec![status("502 Bad Gateway")]).await;
     assert!(message.contains("502") && asked > 5, "{message} {asked}");
