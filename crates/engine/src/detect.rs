@@ -109,14 +109,17 @@ mod tests {
     }
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn without_daemon_root_gets_the_built_in_engine() {
+    async fn without_daemon_everybody_gets_the_built_in_engine() {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(Choice::Auto, dir.path().join("engine"));
         config.docker_host = Some("/nowhere/docker.sock".to_owned());
         let detected = detect(&config).await;
-        match rustix::process::geteuid().is_root() {
-            true => assert_eq!(detected.unwrap().name(), "builtin"),
-            false => assert!(detected.unwrap_err().to_string().contains("needs root")),
+        // Others need namespaces of users, which a machine may forbid.
+        match detected {
+            Err(error) if !rustix::process::geteuid().is_root() => {
+                assert!(error.to_string().contains("needs root"), "{error}");
+            }
+            detected => assert_eq!(detected.unwrap().name(), "builtin"),
         }
     }
 }

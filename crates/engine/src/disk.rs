@@ -8,7 +8,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +27,8 @@ const REST_FACTOR: u32 = 10;
 const FREE_BYTES_MIN: u64 = 1 << 30;
 /// Folders within folders; more is an attack on whoever has to remove them.
 const DEPTH_MAX: usize = 128;
+/// The longest path that is looked at: the kernel takes 4,096 bytes, and a name has up to 255.
+const PATH_BYTES_MAX: usize = 3_840;
 /// The unit of `st_blocks`, whatever the file system's own.
 const BLOCK_BYTES: u64 = 512;
 
@@ -121,13 +122,14 @@ pub(crate) fn writable(binds: &[Bind]) -> impl Iterator<Item = PathBuf> {
     writable.map(|bind| bind.host.clone())
 }
 
-/// Counts until there are more than `files_max`, or folders too deep: then as too many files.
+/// Counts until there are more than `files_max`, or folders so deep that not all can be seen: then
+/// as too many files.
 fn measure(folders: &[PathBuf], files_max: u64) -> Used {
     let mut used = Used::default();
     let mut linked = HashSet::new();
     let mut open: Vec<_> = folders.iter().map(|folder| (folder.clone(), 0)).collect();
     while let Some((folder, depth)) = open.pop() {
-        if depth > DEPTH_MAX {
+        if depth > DEPTH_MAX || folder.as_os_str().len() > PATH_BYTES_MAX {
             used.files = u64::MAX;
         }
         if used.files > files_max {
@@ -151,43 +153,6 @@ fn measure(folders: &[PathBuf], files_max: u64) -> Used {
         }
     }
     used
-}
-
-/// Removes a tree however deep a container made it: the standard library holds a descriptor for
-/// each level, and a path may be longer than the kernel takes.
-pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(_) => {}
-    }
-    let beside = |number: u64| dir.join(format!(".deep-{number}"));
-    let mut number = 0;
-    while let Some(inner) = too_deep(dir)? {
-        while fs::symlink_metadata(beside(number)).is_ok() {
-            number += 1;
-        }
-        // Below the top it is shallow again.
-        fs::rename(inner, beside(number))?;
-    }
-    fs::remove_dir_all(dir)
-}
-
-/// A folder at the greatest depth that is allowed, if there is one.
-fn too_deep(dir: &Path) -> io::Result<Option<PathBuf>> {
-    let mut open = vec![(dir.to_owned(), 0)];
-    while let Some((folder, depth)) = open.pop() {
-        if depth >= DEPTH_MAX {
-            return Ok(Some(folder));
-        }
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push((entry.path(), depth + 1));
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// What anybody may still write to the disk of this folder, bytes.
@@ -245,23 +210,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn deep_folders_are_too_much_and_can_be_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let top = dir.path().join("top");
-        fs::create_dir(&top).unwrap();
-        let disk = Disk::new([], [top.clone()], Used::default(), &Limits::default());
-        // As a container does it: each folder relative to the last.
-        let mut folder = fs::File::open(&top).unwrap();
-        for _ in 0..3000 {
-            rustix::fs::mkdirat(&folder, "d", 0o700.into()).unwrap();
-            let flags = rustix::fs::OFlags::DIRECTORY;
-            folder = rustix::fs::openat(&folder, "d", flags, 0.into())
-                .unwrap()
-                .into();
+    async fn deep_folders_and_long_names_are_too_much() {
+        for (levels, name) in [(DEPTH_MAX + 2, "d".to_owned()), (18, "n".repeat(255))] {
+            let dir = tempfile::tempdir().unwrap();
+            let top = dir.path().join("top");
+            crate::remove::testing::deep_tree(&top, levels, &name);
+            let disk = Disk::new([], [top.clone()], Used::default(), &Limits::default());
+            assert!(disk.is_exceeded().await, "{levels} levels");
+            crate::remove_tree(&top).unwrap();
         }
-        drop(folder);
-        assert!(disk.is_exceeded().await);
-        remove_tree(&top).unwrap();
-        assert!(!top.exists());
     }
 }

@@ -45,6 +45,7 @@ mod network;
 mod progress;
 mod reference;
 mod registry;
+mod remove;
 mod running;
 mod security;
 mod spec;
@@ -69,6 +70,7 @@ pub use image::{Image, Pin, Resolved};
 pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
 pub use progress::{Progress, ProgressSink};
 pub use reference::ImageRef;
+pub use remove::remove_tree;
 pub use spec::{Bind, Exit, Limits, Network, Reason, RunSpec};
 pub use usage::Usage;
 

@@ -223,7 +223,8 @@ pub enum Network {
     /// private networks, nor a cloud's metadata, nor other containers; name servers excepted.
     ///
     /// That takes `iptables` and root. Where Docker's containers run without either, a warning
-    /// says that private addresses are reachable; the built-in engine refuses to start them.
+    /// says that private addresses are reachable; the built-in engine refuses to start them, but
+    /// for those of a user other than root, who gets no network at all, as a warning says.
     Outbound,
     /// These hosts, resolved before the start, and nothing else: no name server either. At most
     /// 32 names or IPv4 addresses, none of them private. Where it cannot be enforced, the

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Where control groups are mounted: version 2 directly, version 1 one folder per controller.
 pub(crate) const GROUPS: &str = "/sys/fs/cgroup";
 /// Where a machine with version 1 also mounts version 2.
-const UNIFIED: &str = "unified";
+pub(crate) const UNIFIED: &str = "unified";
 const NANOS_PER_MS: u64 = 1_000_000;
 const MICROS_PER_MS: u64 = 1_000;
 
@@ -59,12 +59,16 @@ fn number(path: &Path) -> Option<u64> {
 
 /// The number behind a word at the beginning of a line.
 pub(crate) fn keyed(path: &Path, key: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
+    keyed_text(&fs::read_to_string(path).ok()?, key)
+}
+
+/// The same of a text; a unit behind the number is not looked at.
+pub(crate) fn keyed_text(text: &str, key: &str) -> Option<u64> {
     let mut words = text
         .lines()
         .filter_map(|line| line.split_once(char::is_whitespace));
     let (_, value) = words.find(|(word, _)| *word == key)?;
-    value.trim().parse().ok()
+    value.split_whitespace().next()?.parse().ok()
 }
 
 /// The folders of the control group that a process of this machine is in. Empty when the process

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 use crate::Failure;
 
 /// Bytes of all files of one result: what a store takes.
-const RESULT_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const RESULT_BYTES_MAX: u64 = 1 << 30;
 /// Files of one result.
 const RESULT_FILES_MAX: usize = 10_000;
 

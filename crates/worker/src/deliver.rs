@@ -7,7 +7,7 @@ use protocol::{
     Bytes, Cause,
     deal::{Deadlines, TaskStatus},
     link::ResultLink,
-    message::Report,
+    message::{Flow, Report},
     status::ReplicateStatus as Status,
 };
 
@@ -84,12 +84,18 @@ impl Replicate<'_> {
         }
         self.say(Status::ResultUploading);
         let failed = at(Status::ResultUploadFailed);
+        let deadlines = Deadlines::of(facts.deal.start_time, facts.timeref);
+        let deadline = self.instant(match self.flow {
+            Flow::ContributeAndFinalize => deadlines.contribution,
+            Flow::ContributeAndReveal => deadlines.last,
+        });
         let link = async {
             archive::pack(&folders.output(), &folders.archive())?;
             let wallet = self.context.actor.wallet();
             let archive = folders.archive();
             let (http, to) = (&self.context.http, &self.result_proxy);
-            upload::upload(http, to, wallet, &self.authorization, &archive).await
+            let deadline = deadline.await;
+            upload::upload(http, to, wallet, &self.authorization, &archive, deadline).await
         };
         Ok(ResultLink::ipfs(&link.await.map_err(failed)?))
     }

@@ -7,11 +7,12 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use protocol::Cause;
 use reqwest::{
+    Response,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
@@ -19,10 +20,15 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use url::{Host, Url};
 
-use crate::Failure;
+use crate::{
+    Failure,
+    retry::{self, Fault, Tries},
+};
 
 /// Bytes of one input file.
 const FILE_BYTES_MAX: u64 = 4 << 30;
+/// Bytes of all input files of a task.
+const TASK_BYTES_MAX: u64 = 16 << 30;
 /// A connection that does not come up within this is no connection.
 const CONNECT_TIMEOUT_S: u64 = 20;
 /// Silence on a download after which it is given up.
@@ -41,7 +47,8 @@ pub struct Policy {
     pub ipfs_gateway: Option<String>,
 }
 
-/// Downloads the files of `urls` into `folder` and returns their names, in the same order.
+/// Downloads the files of `urls` into `folder` and returns their names, in the same order. They
+/// are stored as they come, nothing is unpacked. What may pass is tried again until `deadline`.
 ///
 /// # Errors
 /// [`Cause::InputFilesDownloadFailed`] names the URL and what went wrong.
@@ -49,16 +56,32 @@ pub async fn fetch_all(
     urls: &[String],
     folder: &Path,
     policy: &Policy,
+    deadline: Instant,
+) -> Result<Vec<String>, Failure> {
+    let clock = &retry::System;
+    let tries = Tries { clock, deadline };
+    fetch_bounded(urls, folder, policy, tries, FILE_BYTES_MAX, TASK_BYTES_MAX).await
+}
+
+async fn fetch_bounded(
+    urls: &[String],
+    folder: &Path,
+    policy: &Policy,
+    tries: Tries<'_>,
+    file_bytes_max: u64,
+    task_bytes_max: u64,
 ) -> Result<Vec<String>, Failure> {
     let names = names(urls);
     if urls.is_empty() {
         return Ok(names);
     }
     let client = client(policy).map_err(|e| failed("", &e.to_string()))?;
+    let mut bytes_left = task_bytes_max;
     for (url, name) in urls.iter().zip(&names) {
-        fetch(&client, url, &folder.join(name), policy)
-            .await
-            .map_err(|e| failed(url, &e))?;
+        let bytes_max = bytes_left.min(file_bytes_max);
+        let to = folder.join(name);
+        let fetched = tries.run(url, || fetch(&client, url, &to, policy, bytes_max));
+        bytes_left -= fetched.await.map_err(|e| failed(url, &e))?;
     }
     Ok(names)
 }
@@ -123,6 +146,11 @@ fn client(policy: &Policy) -> reqwest::Result<reqwest::Client> {
         .connect_timeout(Duration::from_secs(CONNECT_TIMEOUT_S))
         .read_timeout(Duration::from_secs(READ_TIMEOUT_S))
         .redirect(redirect::Policy::custom(follow))
+        // What a server packed is stored packed: nobody says how large it would become.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
         .dns_resolver(Arc::new(Guarded { allow_private }))
         .build()
 }
@@ -216,43 +244,56 @@ fn locate(text: &str, policy: &Policy) -> Result<(Url, bool), String> {
     ))
 }
 
+/// Returns how many bytes were fetched.
 async fn fetch(
     client: &reqwest::Client,
     text: &str,
     to: &Path,
     policy: &Policy,
-) -> Result<(), String> {
-    let (url, is_gateway) = locate(text, policy)?;
+    bytes_max: u64,
+) -> Result<u64, Fault> {
+    let (url, is_gateway) = locate(text, policy).map_err(Fault::lasting)?;
     if !is_gateway {
-        check(&url, policy.allow_private)?;
+        check(&url, policy.allow_private).map_err(Fault::lasting)?;
     }
-    let mut answer = client.get(url).send().await.map_err(|e| story(&e))?;
+    let answer = client.get(url).send().await;
+    let answer = answer.map_err(|e| Fault::of_error(&e))?;
     if !answer.status().is_success() {
-        return Err(format!("the server answered {}", answer.status()));
+        let reason = format!("the server answered {}", answer.status());
+        return Err(Fault::of_answer(&answer, reason));
     }
-    let mut file = tokio::fs::File::create(to)
-        .await
-        .map_err(|e| e.to_string())?;
-    let mut size = 0u64;
-    while let Some(chunk) = answer.chunk().await.map_err(|e| story(&e))? {
-        size += chunk.len() as u64;
-        if size > FILE_BYTES_MAX {
-            return Err(format!("larger than {FILE_BYTES_MAX} bytes"));
-        }
-        file.write_all(&chunk).await.map_err(|e| e.to_string())?;
+    // What a server says of the length may be a lie, but not one to its own advantage.
+    if answer
+        .content_length()
+        .is_some_and(|length| length > bytes_max)
+    {
+        return Err(too_large(bytes_max));
     }
-    file.flush().await.map_err(|e| e.to_string())
+    store(answer, to, bytes_max).await
 }
 
-fn story(error: &reqwest::Error) -> String {
-    let mut source = std::error::Error::source(error);
-    let mut last = error.to_string();
-    while let Some(error) = source {
-        last = error.to_string();
-        source = error.source();
-    }
-    last
+fn too_large(bytes_max: u64) -> Fault {
+    Fault::lasting(format!("larger than {bytes_max} bytes"))
 }
+
+async fn store(mut answer: Response, to: &Path, bytes_max: u64) -> Result<u64, Fault> {
+    let disk = |e: io::Error| Fault::lasting(e.to_string());
+    // What an earlier try left is cut away.
+    let mut file = tokio::fs::File::create(to).await.map_err(disk)?;
+    let mut size = 0u64;
+    while let Some(chunk) = answer.chunk().await.map_err(|e| Fault::of_error(&e))? {
+        size += chunk.len() as u64;
+        if size > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        file.write_all(&chunk).await.map_err(disk)?;
+    }
+    file.flush().await.map_err(disk)?;
+    Ok(size)
+}
+
+#[cfg(test)]
+mod hostile;
 
 #[cfg(test)]
 mod tests {
@@ -319,29 +360,5 @@ mod tests {
             .err()
             .unwrap();
         assert!(error.to_string().contains("no public address"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn files_arrive_and_404_is_told() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let app = axum::Router::new().route("/a.txt", axum::routing::get(|| async { "hello" }));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let dir = tempfile::tempdir().unwrap();
-        let policy = Policy {
-            allow_private: true,
-            ipfs_gateway: None,
-        };
-        let urls = vec![format!("{origin}/a.txt")];
-        assert_eq!(
-            fetch_all(&urls, dir.path(), &policy).await.unwrap(),
-            ["a.txt"]
-        );
-        assert_eq!(std::fs::read(dir.path().join("a.txt")).unwrap(), b"hello");
-        let missing = vec![format!("{origin}/b.txt")];
-        let failure = fetch_all(&missing, dir.path(), &policy).await.unwrap_err();
-        assert_eq!(failure.cause, Cause::InputFilesDownloadFailed);
-        assert!(failure.message.contains("404"), "{failure}");
     }
 }

@@ -22,6 +22,7 @@ pub mod printed;
 mod progress;
 mod replicate;
 mod resume;
+mod retry;
 pub mod sandbox;
 mod session;
 mod sms;

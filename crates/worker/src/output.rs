@@ -14,7 +14,7 @@ use protocol::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::Failure;
+use crate::{Failure, archive::RESULT_BYTES_MAX};
 
 /// Bytes of `computed.json`: callback data is at most a transaction's worth.
 const COMPUTED_BYTES_MAX: u64 = 1 << 20;
@@ -114,21 +114,29 @@ fn resolve(out: &Path, parts: &[&str]) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
+/// More than a store takes is not hashed either: a file with holes costs an app nothing, and the
+/// worker hours.
 fn digest_of(path: &Path) -> Result<B256, Failure> {
-    let unreadable = |e: io::Error| {
-        Failure::new(
-            Cause::ResultDigestComputationFailed,
-            format!("{}: {e}", path.display()),
-        )
+    let failed = |reason: String| {
+        let message = format!("{}: {reason}", path.display());
+        Failure::new(Cause::ResultDigestComputationFailed, message)
+    };
+    let unreadable = |e: io::Error| failed(e.to_string());
+    let mut left = RESULT_BYTES_MAX;
+    let mut hash = |path: &Path| {
+        let size = fs::symlink_metadata(path).map_err(unreadable)?.len();
+        let rest = left.checked_sub(size);
+        left = rest.ok_or_else(|| failed(format!("larger than {RESULT_BYTES_MAX} bytes")))?;
+        hash_file(path).map_err(unreadable)
     };
     if path.is_file() {
-        return hash_file(path).map_err(unreadable);
+        return hash(path);
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         if entry.file_type().map_err(unreadable)?.is_file() {
-            let hash = hash_file(&entry.path()).map_err(unreadable)?;
+            let hash = hash(&entry.path())?;
             files.push((entry.file_name().to_string_lossy().into_owned(), hash));
         }
     }

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chain::{Actor, AppInfo, Hub};
@@ -15,7 +15,7 @@ use engine::{Engine, Image, ImageRef, Pin, Progress, ProgressSink};
 use futures_util::future::BoxFuture;
 use protocol::{
     Cause, TaskId,
-    deal::Deal,
+    deal::{Deadlines, Deal},
     digest,
     environment::Inputs,
     message::{Authorization, Flow, Logs, Phase, Report, Stream, ToPool},
@@ -40,6 +40,8 @@ use crate::{
 /// What a run gets when its category's time is tiny, for the container's start-up; well below the
 /// contribution deadline, 7 s, of the smallest category.
 const RUN_MIN_S: u64 = 3;
+/// Time for a transfer whose deadline cannot be told, because the chain does not answer.
+const CHAIN_SILENT_S: u64 = 60;
 
 /// What all replicates of a worker share.
 #[derive(Debug)]
@@ -402,7 +404,25 @@ impl Replicate<'_> {
             allow_private: self.context.config.allow_private_inputs,
             ipfs_gateway: self.context.config.ipfs_gateway.clone(),
         };
-        inputs::fetch_all(facts.params.input_files(), &folders.input(), &policy).await
+        // Later there would be no time to run.
+        let last = Deadlines::of(facts.deal.start_time, facts.timeref).contribution;
+        let last = last.saturating_sub(facts.timeref);
+        let deadline = self.instant(last).await;
+        inputs::fetch_all(
+            facts.params.input_files(),
+            &folders.input(),
+            &policy,
+            deadline,
+        )
+        .await
+    }
+
+    /// When this machine's clock will show that time of the chain, seconds since 1970.
+    pub(crate) async fn instant(&self, time: u64) -> Instant {
+        let now = self.hub().now().await;
+        // A chain that does not answer says nothing against trying.
+        let left = now.map_or(CHAIN_SILENT_S, |now| time.saturating_sub(now));
+        Instant::now() + Duration::from_secs(left)
     }
 
     /// The engine's progress in whole percent, each told once.

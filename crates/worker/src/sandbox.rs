@@ -48,10 +48,7 @@ impl Folders {
     /// # Errors
     /// The disk's.
     pub fn create(root: &Path) -> io::Result<Self> {
-        match fs::remove_dir_all(root) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
+        engine::remove_tree(root)?;
         let folders = Self {
             root: root.to_owned(),
             is_kept: AtomicBool::new(false),
@@ -104,7 +101,7 @@ impl Drop for Folders {
         if self.is_kept.load(Ordering::Relaxed) {
             return;
         }
-        if let Err(error) = fs::remove_dir_all(&self.root) {
+        if let Err(error) = engine::remove_tree(&self.root) {
             tracing::warn!(folder = %self.root.display(), %error, "task folder not removed");
         }
     }

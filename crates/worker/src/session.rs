@@ -132,7 +132,7 @@ impl Service {
             match Journal::load(&folder) {
                 Some(journal) => journals.push(journal),
                 None => {
-                    let _ = std::fs::remove_dir_all(&folder);
+                    let _ = engine::remove_tree(&folder);
                 }
             }
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::config::ImageConfig;
 use super::gpu::{self, Gpu};
+use super::rootless::{self, Ids};
 use super::store::create_private;
 use super::user::User;
 use crate::security::{CAPABILITIES, OPEN_FILES_MAX};
@@ -16,6 +17,12 @@ use crate::{Bind, Digest, Error, Limits, RunSpec, network};
 
 /// The period of the processor quota, microseconds (the kernel's default).
 const CPU_PERIOD_US: u64 = 100_000;
+/// Processes of ours in the namespace of a container's user: the helper, and while it starts the
+/// one in between.
+const HELPERS: u64 = 2;
+/// One process may have this much more than all of them together: what is reserved is not used,
+/// and who really uses too much is told so instead of being refused memory.
+const DATA_FACTOR: u64 = 2;
 /// Shared memory of a container, Docker's default.
 const SHM_OPTION: &str = "size=64m";
 
@@ -29,6 +36,10 @@ pub(super) struct Plan {
     pub(super) workdir: String,
     /// Its way out; None means that its network has only a loopback.
     pub(super) link: Option<Link>,
+    /// The only user of a user namespace; None when root runs this.
+    pub(super) ids: Option<Ids>,
+    /// Whether the kernel holds it to its limits as a group.
+    pub(super) is_grouped: bool,
 }
 
 /// A container's way out of its own network.
@@ -112,7 +123,7 @@ impl Bundle {
         let hosts =
             format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n{listed}");
         let resolv = plan.link.as_ref().map(Link::resolvers).unwrap_or_default();
-        let config = self.config(spec, image, user, cgroup, hostname);
+        let config = self.config(spec, image, user, plan, cgroup, hostname);
         for (path, text) in [
             ("etc/hostname", format!("{hostname}\n")),
             ("etc/hosts", hosts),
@@ -133,6 +144,7 @@ impl Bundle {
         spec: &RunSpec,
         image: &ImageConfig,
         user: &User,
+        plan: &Plan,
         cgroup: &str,
         hostname: &str,
     ) -> Value {
@@ -153,12 +165,12 @@ impl Bundle {
             "ociVersion": "1.0.2",
             "root": { "path": self.rootfs(), "readonly": false },
             "hostname": hostname,
-            "process": process(spec, image, user, hostname),
+            "process": process(spec, image, user, plan, hostname),
             "mounts": mounts,
             "linux": {
                 "cgroupsPath": cgroup,
                 "namespaces": namespaces,
-                "resources": resources(&spec.limits, &gpus),
+                "resources": resources(&spec.limits, &gpus, plan.is_grouped),
                 "devices": gpus.iter().map(Gpu::node).collect::<Vec<_>>(),
                 "maskedPaths": MASKED,
                 "readonlyPaths": READ_ONLY,
@@ -187,7 +199,7 @@ const READ_ONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
-fn process(spec: &RunSpec, image: &ImageConfig, user: &User, hostname: &str) -> Value {
+fn process(spec: &RunSpec, image: &ImageConfig, user: &User, plan: &Plan, hostname: &str) -> Value {
     let mut env = image.environment(&spec.env);
     env.push(format!("HOSTNAME={hostname}"));
     let all = CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec();
@@ -197,7 +209,6 @@ fn process(spec: &RunSpec, image: &ImageConfig, user: &User, hostname: &str) -> 
     } else {
         Vec::new()
     };
-    let rlimit = |kind: &str, value: u64| json!({ "type": kind, "soft": value, "hard": value });
     json!({
         "terminal": false,
         "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
@@ -206,15 +217,31 @@ fn process(spec: &RunSpec, image: &ImageConfig, user: &User, hostname: &str) -> 
         "cwd": image.workdir(),
         "noNewPrivileges": true,
         "capabilities": { "bounding": all, "effective": held, "permitted": held },
-        "rlimits": [
-            rlimit("RLIMIT_NOFILE", OPEN_FILES_MAX.into()),
-            rlimit("RLIMIT_FSIZE", spec.limits.file_bytes_max()),
-            rlimit("RLIMIT_CORE", 0),
-        ],
+        "rlimits": rlimits(&spec.limits, plan.is_grouped),
     })
 }
 
-fn resources(limits: &Limits, gpus: &[Gpu]) -> Value {
+/// Limits of each process. Where no group limits all of them together, these at least bound how
+/// far a container gets before it is noticed.
+fn rlimits(limits: &Limits, is_grouped: bool) -> Vec<Value> {
+    let mut rlimits = vec![
+        ("RLIMIT_NOFILE", rootless::open_files_max(OPEN_FILES_MAX)),
+        ("RLIMIT_FSIZE", limits.file_bytes_max()),
+        ("RLIMIT_CORE", 0),
+    ];
+    if !is_grouped {
+        let data_bytes = limits.memory_bytes.saturating_mul(DATA_FACTOR);
+        rlimits.push(("RLIMIT_NPROC", u64::from(limits.pids) + HELPERS));
+        rlimits.push(("RLIMIT_DATA", data_bytes));
+    }
+    let value = |(kind, value)| json!({ "type": kind, "soft": value, "hard": value });
+    rlimits.into_iter().map(value).collect()
+}
+
+fn resources(limits: &Limits, gpus: &[Gpu], is_grouped: bool) -> Value {
+    if !is_grouped {
+        return json!({});
+    }
     let mut devices = vec![json!({ "allow": false, "access": "rwm" })];
     devices.extend(gpus.iter().map(Gpu::rule));
     let quota = (limits.cpus * CPU_PERIOD_US as f64) as i64;

@@ -27,7 +27,7 @@ use rustix::process::{
 use rustix::thread::UnshareFlags;
 
 use super::bundle::{Bundle, Outcome, Plan};
-use super::{complaint, link, root};
+use super::{complaint, link, root, rootless, seccomp};
 
 /// The loopback is the first interface of every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -87,14 +87,12 @@ fn run(bundle: &Bundle) -> Result<i64> {
 /// kernel when the last process of this run is gone, and so are the interfaces.
 fn separate(plan: &Plan) -> Result<()> {
     let outside = link::here().map_err(said("network"))?;
-    #[expect(
-        deprecated,
-        reason = "unsafe only where file descriptors are concerned"
-    )]
-    rustix::thread::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWNET)
-        .map_err(said("namespaces"))?;
+    leave(plan).map_err(said("namespaces"))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(said("mounts"))?;
+    if plan.ids.is_some() && !plan.is_grouped {
+        rootless::hide_old_groups().map_err(said("control groups"))?;
+    }
     let client = LinkClient::new(create_network_client());
     client
         .and_then(|mut client| client.set_up(LOOPBACK_INDEX))
@@ -102,6 +100,18 @@ fn separate(plan: &Plan) -> Result<()> {
     match &plan.link {
         Some(link) => link::connect(&outside, link).map_err(said("network")),
         None => Ok(()),
+    }
+}
+
+fn leave(plan: &Plan) -> io::Result<()> {
+    let both = UnshareFlags::NEWNS | UnshareFlags::NEWNET;
+    match plan.ids {
+        Some(ids) => rootless::enter(ids, both),
+        #[expect(
+            deprecated,
+            reason = "unsafe only where file descriptors are concerned"
+        )]
+        None => Ok(rustix::thread::unshare(both)?),
     }
 }
 
@@ -150,7 +160,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Executes the container's program so that it cannot outlive the helper.
+/// Executes the container's program so that it cannot outlive the helper, behind the filter of
+/// system calls. Nothing of the set-up is left to do when this is called.
 #[derive(Clone)]
 struct Tethered;
 
@@ -158,6 +169,7 @@ impl Executor for Tethered {
     fn exec(&self, spec: &Spec) -> std::result::Result<(), ExecutorError> {
         set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(|error| ExecutorError::Execution(Box::new(error)))?;
+        seccomp::install().map_err(|error| ExecutorError::Execution(Box::new(error)))?;
         DefaultExecutor {}.exec(spec)
     }
 

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -24,6 +25,9 @@ const ENTRIES_MAX: u64 = 2_000_000;
 const WHITEOUT: &str = ".wh.";
 /// Marks all files of lower layers in this directory as deleted.
 const OPAQUE: &str = ".wh..wh..opq";
+
+/// What the owner of a folder needs to change what is in it.
+const OWNER_ALL: u32 = 0o700;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -115,6 +119,8 @@ struct Layer<'a> {
     root: &'a Path,
     /// What this very layer made: its own whiteouts do not concern it.
     made: HashSet<PathBuf>,
+    /// Only root can give files to others, and write to folders that are closed to everybody.
+    is_root: bool,
 }
 
 impl<'a> Layer<'a> {
@@ -122,14 +128,15 @@ impl<'a> Layer<'a> {
         Self {
             root,
             made: HashSet::new(),
+            is_root: rustix::process::geteuid().is_root(),
         }
     }
 
     fn unpack(&mut self, tar: &mut dyn Read, budget: &mut Budget) -> io::Result<()> {
         let mut archive = tar::Archive::new(tar);
         archive.set_preserve_permissions(true);
-        archive.set_preserve_ownerships(true);
-        archive.set_unpack_xattrs(true);
+        archive.set_preserve_ownerships(self.is_root);
+        archive.set_unpack_xattrs(self.is_root);
         for entry in archive.entries()? {
             let mut entry = entry?;
             budget.spend(entry.size())?;
@@ -170,8 +177,18 @@ impl<'a> Layer<'a> {
                 };
                 fs::hard_link(self.parent(&original)?.join(name), &target)
             }
-            _ => entry.unpack(&target).map(|_| ()),
+            _ => entry.unpack(&target).and_then(|_| self.open_up(&target)),
         }
+    }
+
+    /// Others than root could neither fill nor remove a folder that its owner may not write to.
+    fn open_up(&self, target: &Path) -> io::Result<()> {
+        let metadata = fs::symlink_metadata(target)?;
+        if self.is_root || !metadata.is_dir() {
+            return Ok(());
+        }
+        let mode = metadata.permissions().mode() | OWNER_ALL;
+        fs::set_permissions(target, fs::Permissions::from_mode(mode))
     }
 
     /// The directory an entry belongs to, made where missing. Nothing on the way is a link.

@@ -1,6 +1,6 @@
-//! The engine that needs nothing but Linux and root.
+//! The engine that needs nothing but Linux.
 //!
-//! Layout of its directory, all of it root's alone: `images/<id>/` holds an image's config, its
+//! Layout of its directory, all of it its user's alone: `images/<id>/` holds an image's config, its
 //! names and its unpacked root, made once; `blobs/sha256/` holds layers while they are being
 //! fetched; `runs/<name>/` holds a container while it runs: its writable layer, its settings,
 //! how it ended.
@@ -15,8 +15,11 @@ mod layer;
 mod link;
 mod pull;
 mod root;
+mod rootless;
 mod run;
+mod seccomp;
 mod store;
+mod tally;
 mod user;
 
 use std::collections::BTreeSet;
@@ -46,15 +49,18 @@ use store::Store;
 
 /// Containers without a daemon, through libcontainer.
 ///
-/// Same limits, privileges and network as with Docker, but no seccomp filter and no user
-/// namespace: for development and for applications one trusts. Layers compressed with zstd are
-/// not supported.
+/// Same limits, privileges, network and forbidden system calls as with Docker when root runs it.
+/// For everybody else a container is in a user namespace: it has one user, the one its image
+/// names, and no network; its processors are not limited and its memory is measured, unless a
+/// control group was delegated to that user. Layers compressed with zstd are not supported.
 #[derive(Debug)]
 pub struct Builtin {
     store: Arc<Store>,
     runs: PathBuf,
     /// Distinguishes our control groups from those of another directory's engine.
     group_prefix: String,
+    /// Whether we may make control groups at all.
+    is_grouped: bool,
     helper: Vec<OsString>,
     running: Running,
 }
@@ -65,18 +71,23 @@ impl Builtin {
     /// `helper` is the command that calls [`run_bundle_main`] with its last argument.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when not root.
+    /// [`Error::Unavailable`] when neither root nor allowed to make user namespaces.
     pub fn new(root_dir: PathBuf, helper: Vec<OsString>) -> Result<Self, Error> {
-        if !rustix::process::geteuid().is_root() {
-            let reason = "the built-in engine needs root; start Docker or run as root".to_owned();
-            return Err(Error::Unavailable { reason });
+        if rootless::is_needed() {
+            rootless::check().map_err(|reason| Error::Unavailable { reason })?;
+            rootless::warn();
         }
         let root = std::path::absolute(&root_dir).map_err(Error::io("find", &root_dir))?;
         store::create_private(&root)?;
         let runs = root.join("runs");
         store::create_private(&runs)?;
+        let groups = match rootless::is_needed() {
+            true => cgroup::delegated(),
+            false => Some(String::new()),
+        };
         let group_prefix = format!(
-            "/run-{}-",
+            "{}/run-{}-",
+            groups.as_deref().unwrap_or_default(),
             &Digest::of(root.as_os_str().as_bytes()).hex()[..8]
         );
         let store = Arc::new(Store::open(&root)?);
@@ -84,6 +95,7 @@ impl Builtin {
             store,
             runs,
             group_prefix,
+            is_grouped: groups.is_some(),
             helper,
             running: Running::default(),
         })

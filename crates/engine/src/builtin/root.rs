@@ -26,7 +26,12 @@ pub(super) fn prepare(bundle: &Bundle, plan: &Plan) -> io::Result<()> {
 fn overlay(bundle: &Bundle, plan: &Plan) -> io::Result<()> {
     std::env::set_current_dir(&bundle.0)?;
     symlink(&plan.lower, "lower")?;
-    let options = CString::new("lowerdir=lower,upperdir=upper,workdir=work")?;
+    let mut options = "lowerdir=lower,upperdir=upper,workdir=work".to_owned();
+    if plan.ids.is_some() {
+        // Its notes are attributes that only root may write, unless they are the user's.
+        options += ",userxattr";
+    }
+    let options = CString::new(options)?;
     // The root of the overlay has the owner and mode of the upper directory.
     fs::set_permissions("upper", fs::metadata("lower")?.permissions())?;
     mount(

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::bundle::{Bundle, Link, Outcome, Plan};
+use super::rootless::{self, Ids};
+use super::tally::Tally;
 use super::{Builtin, cgroup, user};
 use crate::disk::{self, Disk};
 use crate::log::CappedLog;
@@ -74,7 +76,7 @@ impl Remains {
         }
         // The helper may have been about to start the container when we killed its group.
         cgroup::destroy(&self.group).map_err(Error::io("remove the control group", group))?;
-        disk::remove_tree(dir).map_err(Error::io("remove", dir))
+        crate::remove_tree(dir).map_err(Error::io("remove", dir))
     }
 }
 
@@ -113,6 +115,9 @@ async fn link(spec: &RunSpec) -> Result<Option<Link>, Error> {
     if spec.network == Network::None {
         return Ok(None);
     }
+    if rootless::is_needed() {
+        return without_network(spec);
+    }
     let only = network::resolve(spec).await?;
     let name = spec.name.clone();
     blocking(move || {
@@ -124,6 +129,18 @@ async fn link(spec: &RunSpec) -> Result<Option<Link>, Error> {
     })
     .await?;
     Ok(Some(Link { only }))
+}
+
+/// Without root there is no way out: nothing less than was asked for is safe to give, so a
+/// container that may reach the world reaches nothing, and one that needs some hosts is refused.
+fn without_network(spec: &RunSpec) -> Result<Option<Link>, Error> {
+    match &spec.network {
+        Network::Allowlist(_) => Err(Error::CannotStart {
+            name: spec.name.clone(),
+            reason: "a network needs root; start Docker or run as root".to_owned(),
+        }),
+        Network::None | Network::Outbound => Ok(None),
+    }
 }
 
 fn prepare(
@@ -150,11 +167,17 @@ fn prepare(
         return Err(cannot("the image has no command".to_owned()));
     }
     let root = engine.store.root(spec.image.id);
-    let user = user::lookup(&root, &image.user).map_err(cannot)?;
+    let mut user = user::lookup(&root, &image.user).map_err(cannot)?;
+    let ids = rootless::is_needed().then(|| Ids::of(&user));
+    if ids.is_some() {
+        user.groups.clear();
+    }
     let plan = Plan {
         lower: root,
         workdir: image.workdir().to_owned(),
         link,
+        ids,
+        is_grouped: engine.is_grouped,
     };
     remains
         .bundle
@@ -173,6 +196,7 @@ async fn drive(
     let disk = Disk::new(disk::writable(&spec.binds), own, before, &spec.limits);
     let mut helper = spawn(engine, &remains.bundle)?;
     let line = helper.stdin.take();
+    let tally = Tally::new(helper.id(), spec.limits.memory_bytes);
     let pump = pump(helper.stdout.take(), helper.stderr.take(), logs);
     let reason = tokio::select! {
         ended = helper.wait() => {
@@ -182,6 +206,7 @@ async fn drive(
         () = tokio::time::sleep(spec.deadline) => Some(Reason::Deadline),
         () = cancel.cancelled() => Some(Reason::Cancelled),
         () = disk.exceeded() => Some(Reason::DiskFull),
+        () = tally.exceeded(), if !engine.is_grouped => Some(Reason::OutOfMemory),
     };
     // The helper sees the end of the line and kills the container.
     drop(line);
@@ -207,7 +232,7 @@ async fn drive(
         log_bytes_dropped: drained.ok().and_then(Result::ok).unwrap_or_default(),
         usage: Usage {
             disk_bytes,
-            ..cgroup::usage(&remains.group)
+            ..cgroup::usage(&remains.group).max(tally.usage())
         },
     })
 }

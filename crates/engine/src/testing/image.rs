@@ -32,6 +32,16 @@ pub struct TestImage {
     busybox: Vec<u8>,
     files: Vec<(String, Vec<u8>)>,
     links: Vec<(String, String)>,
+    owned: Vec<Owned>,
+}
+
+/// A file, or a folder when it has no content, of somebody else.
+#[derive(Debug, Clone)]
+struct Owned {
+    path: String,
+    uid: u64,
+    mode: u32,
+    content: Option<&'static str>,
 }
 
 /// Busybox with `ENTRYPOINT ["/bin/sh", "-c"]`, so that a run's first argument is a script.
@@ -50,6 +60,7 @@ pub fn busybox() -> Result<TestImage, String> {
         busybox,
         files: Vec::new(),
         links: Vec::new(),
+        owned: Vec::new(),
     })
 }
 
@@ -66,6 +77,32 @@ impl TestImage {
     #[must_use]
     pub fn with_link(mut self, path: &str, target: &str) -> Self {
         self.links.push((path.to_owned(), target.to_owned()));
+        self
+    }
+
+    /// Adds a file that belongs to somebody, or a folder when there is no content.
+    #[must_use]
+    pub fn with_owned(
+        mut self,
+        path: &str,
+        uid: u64,
+        mode: u32,
+        content: Option<&'static str>,
+    ) -> Self {
+        let path = path.trim_start_matches('/').to_owned();
+        self.owned.push(Owned {
+            path,
+            uid,
+            mode,
+            content,
+        });
+        self
+    }
+
+    /// With the arguments of a run as its whole command.
+    #[must_use]
+    pub fn without_entrypoint(mut self) -> Self {
+        self.entrypoint = Vec::new();
         self
     }
 
@@ -131,6 +168,9 @@ impl TestImage {
         for (path, target) in &self.links {
             top.link(path.trim_start_matches('/'), target)?;
         }
+        for owned in &self.owned {
+            top.owned(owned)?;
+        }
         Ok(vec![base.finish()?, top.finish()?])
     }
 }
@@ -162,6 +202,18 @@ impl Layer {
     fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
         let mut header = Self::header(tar::EntryType::Regular, mode, content.len());
         self.0.append_data(&mut header, path, content)
+    }
+
+    fn owned(&mut self, owned: &Owned) -> std::io::Result<()> {
+        let content = owned.content.unwrap_or_default().as_bytes();
+        let kind = match owned.content {
+            Some(_) => tar::EntryType::Regular,
+            None => tar::EntryType::Directory,
+        };
+        let mut header = Self::header(kind, owned.mode, content.len());
+        header.set_uid(owned.uid);
+        header.set_gid(owned.uid);
+        self.0.append_data(&mut header, &owned.path, content)
     }
 
     fn link(&mut self, path: &str, target: &str) -> std::io::Result<()> {

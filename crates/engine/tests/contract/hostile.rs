@@ -118,6 +118,34 @@ pub(crate) async fn folders_without_end(world: &World) {
     );
 }
 
+pub(crate) async fn folders_of_long_names(world: &World) {
+    // Their path is soon longer than the kernel takes, and what is below is out of sight.
+    let name = "n".repeat(255);
+    let script = format!(
+        "cd /tmp; i=0; while [ $i -lt 30 ]; do mkdir {name} && cd -P {name}; i=$((i+1)); done; \
+         sleep 600"
+    );
+    let exit = attack(world, world.script(&script).await).await;
+    assert_eq!(
+        (exit.code, exit.reason),
+        (137, Reason::DiskFull),
+        "{exit:?}"
+    );
+}
+
+pub(crate) async fn a_giant_with_a_hole(world: &World) {
+    let out = world.dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let script = "/bin/busybox truncate -s 1099511627776 /iexec_out/giant; echo $?";
+    let mut spec = world.script(script).await;
+    spec.binds = vec![Bind::writable(&out, "/iexec_out")];
+    spec.limits.disk_bytes = 64 << 20;
+    let outcome = world.run(spec).await;
+    assert_ne!(outcome.stdout(), "0\n");
+    assert_eq!(fs::metadata(out.join("giant")).unwrap().len(), 0);
+    attack(world, world.script("true").await).await;
+}
+
 pub(crate) async fn endless_log(world: &World) {
     let mut spec = world
         .script("while :; do echo all work and no play; done")

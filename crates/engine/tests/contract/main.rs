@@ -11,7 +11,9 @@ mod image;
 mod killed;
 mod limit;
 mod network;
+mod nobody;
 mod run;
+mod seccomp;
 mod world;
 
 use world::World;
@@ -38,6 +40,42 @@ macro_rules! both {
         contract!(docker: $($list)*);
         contract!(builtin: $($list)*);
     };
+}
+
+// As somebody who is not root, where that makes a difference.
+contract! {
+    rootless:
+    run::exit_code_is_the_programs,
+    run::a_signal_gives_128_plus_its_number,
+    run::stdout_and_stderr_are_told_apart_and_live,
+    run::args_replace_cmd_and_keep_entrypoint,
+    run::environment_is_the_images_and_ours_and_nothing_else,
+    run::binds_show_what_they_should_and_no_more,
+    run::a_missing_executable_is_a_clear_error,
+    run::nothing_written_survives_into_the_next_run,
+    run::runs_of_one_image_do_not_meet,
+    limit::file_size,
+    limit::deadline,
+    limit::cancel,
+    limit::privileges_are_few_and_cannot_grow,
+    limit::network_none_has_only_loopback,
+    image::later_layers_win,
+    image::pull_by_digest_from_a_registry,
+    cleanup::kill_ends_a_run,
+    cleanup::a_dropped_run_leaves_nothing,
+    cleanup::sweep_takes_the_prefix_only,
+    limit::processes,
+    hostile::disk_filler_in_the_output,
+    hostile::too_many_files,
+    hostile::folders_without_end,
+    seccomp::what_opens_the_walls_is_refused,
+    seccomp::ordinary_programs_run,
+    nobody::fork_bomb,
+    nobody::memory_hog,
+    nobody::the_images_user_is_the_only_one,
+    nobody::what_it_writes_is_the_workers,
+    nobody::layers_of_many_owners_are_unpacked,
+    nobody::a_network_is_none_or_refused,
 }
 
 both! {
@@ -88,10 +126,14 @@ both! {
     hostile::disk_filler_in_deleted_files,
     hostile::too_many_files,
     hostile::folders_without_end,
+    hostile::folders_of_long_names,
+    hostile::a_giant_with_a_hole,
     hostile::endless_log,
     hostile::ignores_sigterm,
     hostile::docker_socket,
     hostile::killed_by_somebody_else,
+    seccomp::what_opens_the_walls_is_refused,
+    seccomp::ordinary_programs_run,
     network::outbound_reaches_the_world_and_nothing_private,
     network::outbound_does_not_reach_the_host,
     network::an_allowlist_is_all_there_is,

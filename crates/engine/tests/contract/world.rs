@@ -58,6 +58,15 @@ impl World {
         Self::new(test, engine, dir)
     }
 
+    /// The built-in engine of somebody who is not root: runs the test once more as such.
+    pub(crate) async fn rootless(test: &'static str) -> Option<Self> {
+        if crate::nobody::is_root() {
+            crate::nobody::become_nobody(test);
+            return None;
+        }
+        Self::builtin(test).await
+    }
+
     fn new(test: &'static str, engine: Arc<dyn Engine>, dir: TempDir) -> Option<Self> {
         match busybox() {
             Ok(_) => Some(Self {

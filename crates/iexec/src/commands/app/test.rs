@@ -1,7 +1,10 @@
 //! `iexec app test`: the tutorial's chapter *Test your app locally* in one command. The sandbox is
 //! the worker's own code, so what passes here passes there.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use engine::{Engine, Image, ImageRef, Limits, Network, Pin};
 use protocol::{Address, DealId, args::split, environment::Inputs, message::Stream};
@@ -21,6 +24,8 @@ use crate::{
 
 /// Seconds a test run may take unless said otherwise: the smallest category's.
 const DEADLINE_S: u64 = 300;
+/// Seconds for all input files, with the tries that fail: somebody is waiting at the terminal.
+const INPUTS_TIMEOUT_S: u64 = 120;
 
 /// Options of `iexec app test`.
 #[derive(Debug, clap::Args)]
@@ -140,7 +145,8 @@ async fn environment(args: &Args, folders: &Folders) -> Result<Vec<(String, Stri
         allow_private: true,
         ipfs_gateway: None,
     };
-    let fetched = inputs::fetch_all(&args.input_files, &folders.input(), &policy).await;
+    let deadline = Instant::now() + Duration::from_secs(INPUTS_TIMEOUT_S);
+    let fetched = inputs::fetch_all(&args.input_files, &folders.input(), &policy, deadline).await;
     let deal = DealId::default();
     let inputs = Inputs {
         deal,
