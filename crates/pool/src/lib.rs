@@ -16,6 +16,7 @@ mod live;
 pub mod machine;
 mod operate;
 mod orders;
+mod refusals;
 mod service;
 mod shell;
 mod sms;

@@ -1,5 +1,6 @@
 //! The loop around the machine: takes what happened, saves what changed, then sends.
 
+mod gathering;
 mod settle;
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use chain::Settlement;
 use protocol::{
     Address, DealId, TaskId,
     deal::TaskStatus,
@@ -16,6 +18,8 @@ use protocol::{
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
+
+pub(crate) use gathering::Gathering;
 
 use crate::{
     Error,
@@ -89,6 +93,8 @@ pub(crate) enum Input {
         place: (u64, Stream, u64),
         text: String,
     },
+    /// Transactions that settle tasks came back, with what is to be said of them.
+    Settled(Vec<Event>),
     /// How are things?
     Census(oneshot::Sender<crate::operate::Census>),
     /// Who is there?
@@ -117,6 +123,7 @@ pub(crate) struct Shell {
     pub(crate) sms: Option<Arc<dyn Sms>>,
     pub(crate) challenge_slots: Arc<Semaphore>,
     pub(crate) settle_slots: Arc<Semaphore>,
+    pub(crate) gathering: Gathering,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -220,6 +227,10 @@ impl Shell {
                 self.live.log(task, worker, place, &text);
             }
             Input::Progress { .. } | Input::Log { .. } => {}
+            Input::Settled(events) => {
+                self.gathering.came_back();
+                self.step(Event::Many(events), round);
+            }
             Input::Census(answer) => {
                 let _ = answer.send(self.census());
             }
@@ -346,13 +357,22 @@ impl Shell {
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
                 Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),
-                effect @ (Effect::Finalize { .. }
-                | Effect::Reopen(_)
-                | Effect::Claim(_)
-                | Effect::ReadScores(_)) => self.settle(effect),
+                Effect::Finalize {
+                    task,
+                    results,
+                    callback,
+                } => self.gathering.add(Settlement::Finalize {
+                    task,
+                    results: results.into_bytes().into(),
+                    callback,
+                }),
+                Effect::Reopen(task) => self.gathering.add(Settlement::Reopen(task)),
+                Effect::Claim(tasks) => self.gathering.add(Settlement::Claim(tasks)),
+                Effect::ReadScores(workers) => self.read_scores(workers),
                 Effect::SaveDeal(_) | Effect::SaveTask(_) | Effect::SaveLogs { .. } => {}
             }
         }
+        self.settle();
         if !to_check.is_empty() {
             self.check(to_check);
         }
@@ -454,11 +474,16 @@ impl Shell {
 
     /// Runs beside the loop and brings its result back to it.
     pub(crate) fn job(&self, work: impl Future<Output = Event> + Send + 'static) {
+        self.errand(async move { Input::Event(work.await) });
+    }
+
+    /// The same for what is no event of the machine.
+    pub(crate) fn errand(&self, work: impl Future<Output = Input> + Send + 'static) {
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
         tokio::spawn(shutdown.run_until_cancelled_owned(async move {
-            let event = work.await;
+            let input = work.await;
             // The loop may be over.
-            let _ = sender.send(Input::Event(event)).await;
+            let _ = sender.send(input).await;
         }));
     }
 }

@@ -122,7 +122,7 @@ impl Replicate<'_> {
                 Failure::plain(Cause::ConsensusReached)
             }
             Some(TaskStatus::Failed) => Failure::plain(Cause::TaskNotActive),
-            _ => Failure::from_error(Cause::ChainReceiptNotValid, error),
+            _ => Failure::of_transaction(error),
         }
     }
 
@@ -200,16 +200,11 @@ impl Replicate<'_> {
                 self.say(Status::Revealed);
                 return Ok(());
             };
-            match self.standing().await {
-                Some(ContributionStatus::Proved) => {
+            if let Some(verdict) = revealed_after_all(self.standing().await, &error) {
+                if verdict.is_ok() {
                     self.say(Status::Revealed);
-                    return Ok(());
                 }
-                Some(ContributionStatus::Rejected) => {
-                    let failure = Failure::from_error(Cause::CannotReveal, &error);
-                    return Err((Status::RevealFailed, failure));
-                }
-                _ => {}
+                return verdict;
             }
             tracing::warn!(task = %self.task(), %error, attempt, "reveal failed, trying again");
             tokio::time::sleep(Duration::from_millis(SEND_RETRY_MS)).await;
@@ -238,6 +233,42 @@ impl Replicate<'_> {
     }
 }
 
+/// What the chain says of a contribution whose reveal failed; none when it may be tried again.
+fn revealed_after_all(
+    standing: Option<ContributionStatus>,
+    error: &chain::Error,
+) -> Option<Step<()>> {
+    match standing? {
+        ContributionStatus::Proved => Some(Ok(())),
+        // The task was reopened meanwhile: those that were silent are out.
+        ContributionStatus::Rejected => {
+            let failure = Failure::from_error(Cause::CannotReveal, error);
+            Some(Err((Status::RevealFailed, failure)))
+        }
+        _ => None,
+    }
+}
+
 fn over() -> (Status, Failure) {
     (Status::Aborted, Failure::plain(Cause::TaskNotActive))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reveal_that_comes_too_late_cannot_be_made_up_for() {
+        let error = chain::Error::Moving;
+        let after = |standing| revealed_after_all(standing, &error);
+        assert_eq!(after(Some(ContributionStatus::Proved)), Some(Ok(())));
+        assert_eq!(after(Some(ContributionStatus::Contributed)), None);
+        let Some(Err((status, failure))) = after(Some(ContributionStatus::Rejected)) else {
+            panic!("it has to be given up");
+        };
+        assert_eq!(
+            (status, failure.cause),
+            (Status::RevealFailed, Cause::CannotReveal)
+        );
+    }
 }

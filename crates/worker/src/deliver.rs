@@ -123,7 +123,7 @@ impl Replicate<'_> {
                 return verdict;
             }
             if attempt == CONTRIBUTE_TRIES_MAX || error.is_revert() {
-                return Err(Failure::from_error(Cause::ChainReceiptNotValid, &error));
+                return Err(Failure::of_transaction(&error));
             }
             tracing::warn!(%error, attempt, "contribution failed, trying again");
             tokio::time::sleep(Duration::from_millis(CONTRIBUTE_RETRY_MS)).await;

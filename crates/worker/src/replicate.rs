@@ -23,11 +23,12 @@ use protocol::{
     params::DealParams,
     status::ReplicateStatus as Status,
 };
-use tokio::sync::{SemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config, Failure, Outcome,
+    board::Slot,
     contest::Wishes,
     inputs::{self, Policy},
     journal::Journal,
@@ -87,7 +88,7 @@ pub(crate) struct Replicate<'a> {
     /// What the pool asks of it besides.
     pub(crate) wishes: watch::Receiver<Wishes>,
     /// Given back as soon as the replicate only waits.
-    pub(crate) slot: Mutex<Option<SemaphorePermit<'a>>>,
+    pub(crate) slot: Mutex<Option<Slot<'a>>>,
     /// What was reported of the app's end; a restart reports it again.
     pub(crate) said: Mutex<Option<Report>>,
     /// A result of an earlier process to go on with.
@@ -140,6 +141,7 @@ fn whose_fault(error: &engine::Error) -> Cause {
         engine::Error::CannotStart { .. } | engine::Error::BadSpec { .. } => {
             Cause::AppComputeFailed
         }
+        engine::Error::NotFound { .. } => Cause::AppNotFoundLocally,
         _ => Cause::Unknown,
     }
 }

@@ -67,6 +67,16 @@ pub(super) fn text(status: &Status) -> String {
             "iexec_core_tasks_count{{period=\"ALL\",status=\"{stage}\"}} {count}"
         );
     }
+    text.push_str(
+        "# HELP iexec_core_workers_refused_total Logins refused since the start, by reason.\n\
+         # TYPE iexec_core_workers_refused_total counter\n",
+    );
+    for (reason, count) in &status.refused {
+        let _ = writeln!(
+            text,
+            "iexec_core_workers_refused_total{{reason=\"{reason}\"}} {count}"
+        );
+    }
     let _ = write!(
         text,
         "# TYPE iexec_version_info gauge\n\
