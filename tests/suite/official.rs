@@ -186,6 +186,8 @@ pub(crate) async fn each_task_is_finalized_by_itself(bench: Bench) -> Result<()>
     let Some(foreign) = Foreign::new(&bench).await? else {
         return Ok(());
     };
+    // Other than at once, contributing takes a stake.
+    foreign.deposit(&foreign.worker, POOL_PRICE).await?;
     foreign.anvil.mine_every(1).await?;
     let builder = bench.builder().own_engine(Arc::new(Idle::default()));
     let builder = builder.slots(SIZE as u32).finalizes_at_once(false);

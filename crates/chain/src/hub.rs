@@ -384,22 +384,6 @@ impl Hub {
         Ok(block.map(|b| b.header.gas_limit).unwrap_or_default())
     }
 
-    /// Whether the hub is one that takes several calls in one transaction, as ours does.
-    ///
-    /// It is asked to make none: only one that knows the function answers with an empty list. The
-    /// official hub refuses, or says nothing where its fallback takes deposits.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`].
-    pub async fn has_multicall(&self) -> Result<bool, Error> {
-        let call = Abi::multicallCall { calls: Vec::new() };
-        match self.ask(call).await {
-            Ok(results) => Ok(results.is_empty()),
-            Err(Error::Reverted { .. } | Error::Answer { .. } | Error::Refused { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Whether an address is an asset of that kind.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use alloy::{primitives::Bytes, sol_types::SolCall};
 use protocol::TaskId;
 
-use crate::{Actor, Error, Receipt, abi::Hub as Abi};
+use crate::{Actor, Error, Hub, Receipt, abi::Hub as Abi};
 
 /// Gas of a finalize with a few contributors, the transaction's own included (contracts/gas.md).
 const FINALIZE_GAS: u64 = 180_000;
@@ -76,9 +76,27 @@ impl Settlement {
     }
 }
 
+impl Hub {
+    /// Whether the hub is one that takes several calls in one transaction, as ours does.
+    ///
+    /// It is asked to make none: only one that knows the function answers with an empty list. The
+    /// official hub refuses, or says nothing where its fallback takes deposits.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn has_multicall(&self) -> Result<bool, Error> {
+        let call = Abi::multicallCall { calls: Vec::new() };
+        match self.ask(call).await {
+            Ok(results) => Ok(results.is_empty()),
+            Err(Error::Reverted { .. } | Error::Answer { .. } | Error::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Actor {
     /// Does all of these or none, in one transaction: one alone as any hub takes it, more only
-    /// where [`crate::Hub::has_multicall`].
+    /// where [`Hub::has_multicall`].
     ///
     /// # Errors
     /// [`Error::Reverted`] when one of them cannot be done: nothing changes then.

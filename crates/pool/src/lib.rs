@@ -22,6 +22,7 @@ mod shell;
 mod sms;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 pub use config::{Config, Offer};
 pub use error::Error;

@@ -21,6 +21,7 @@ use crate::{
     orders::{Demand, Publisher},
     shell::{Gathering, INPUTS_WAITING_MAX, Input, Shell},
     sms::{Remote, Sms},
+    trace::Lives,
 };
 
 /// Pause before the chain is asked again at start.
@@ -214,6 +215,7 @@ impl Service {
             challenge_slots: Shell::challenge_slots(),
             settle_slots: Shell::settle_slots(),
             gathering: Gathering::new(takes_batches),
+            lives: Lives::default(),
             shutdown,
         };
         shell

@@ -30,6 +30,7 @@ use crate::{
     live::Live,
     machine::{Command, Effect, Event, Hello, Machine, Notice, OnChain, Task},
     sms::Sms,
+    trace::{Lives, note_failure, step},
 };
 
 /// Inputs waiting for the loop: beyond it, connections are slowed down.
@@ -124,6 +125,7 @@ pub(crate) struct Shell {
     pub(crate) challenge_slots: Arc<Semaphore>,
     pub(crate) settle_slots: Arc<Semaphore>,
     pub(crate) gathering: Gathering,
+    pub(crate) lives: Lives,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -352,6 +354,7 @@ impl Shell {
                 }
                 Effect::Publish(notice) => {
                     crate::operate::tell(&notice);
+                    self.lives.follow(&notice);
                     self.live.publish(notice);
                 }
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
@@ -381,6 +384,13 @@ impl Shell {
     }
 
     fn send_order(&mut self, to: Address, id: u64, command: Command, gone: &mut BTreeSet<Address>) {
+        let _step = matches!(command, Command::Run { .. }).then(|| {
+            step!(
+                command.task(),
+                "assign",
+                worker = tracing::field::display(to)
+            )
+        });
         match self.sign(to, command) {
             Ok(order) => self.send(to, ToWorker::Order { id, order }, gone),
             Err(error) => error!(%error, "an authorization cannot be signed"),
@@ -423,11 +433,14 @@ impl Shell {
     fn initialize(&self, deal: DealId, indices: Vec<u64>) {
         let (ledger, slots) = (self.ledger.clone(), self.initialize_slots.clone());
         self.job(async move {
+            let span = |index: &u64| step!(deal.task(*index), "initialize");
+            let steps: Vec<_> = indices.iter().map(span).collect();
             let _slot = slots.acquire_owned().await;
             match ledger.initialize(deal, &indices).await {
                 Ok(block) => Event::ChainSays(active(deal, &indices, block)),
                 Err(error) => {
                     warn!(%deal, tasks = indices.len(), %error, "tasks are not initialised");
+                    note_failure(&steps, &error);
                     let reason = error_text(&error);
                     Event::InitializeFailed {
                         deal,

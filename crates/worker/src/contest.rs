@@ -20,6 +20,7 @@ use crate::{
     replicate::{Facts, Replicate, Step, at},
     resume::CHAIN_RETRY_MS,
     sandbox::Folders,
+    trace::{step, traced},
 };
 
 /// Between two looks at the chain while nothing is ordered: far below any time to reveal.
@@ -53,7 +54,8 @@ impl Replicate<'_> {
                 .await
                 .map_err(at(Status::ContributeFailed))?;
             self.say(Status::Contributing);
-            self.contribute_hash(outcome).await?;
+            let sent = self.contribute_hash(outcome);
+            traced(step!(self.task(), "contribute"), sent).await?;
         }
         self.say(Status::Contributed);
         self.release_slot();
@@ -194,6 +196,10 @@ impl Replicate<'_> {
             return Ok(());
         }
         self.say(Status::Revealing);
+        traced(step!(self.task(), "reveal"), self.reveal(outcome)).await
+    }
+
+    async fn reveal(&self, outcome: &Outcome) -> Step<()> {
         for attempt in 1..=SEND_TRIES_MAX {
             let sent = self.context.actor.reveal(self.task(), outcome.digest);
             let Err(error) = sent.await else {

@@ -15,6 +15,7 @@ use crate::{
     Failure, Outcome, archive,
     replicate::{Facts, Replicate, Step, at},
     sandbox::Folders,
+    trace::{step, traced},
     upload,
 };
 
@@ -91,12 +92,14 @@ impl Replicate<'_> {
             let (http, to) = (&self.context.http, &self.result_proxy);
             upload::upload(http, to, wallet, &self.authorization, &archive).await
         };
-        Ok(ResultLink::ipfs(&link.await.map_err(failed)?))
+        let link = traced(step!(self.task(), "upload"), link).await;
+        Ok(ResultLink::ipfs(&link.map_err(failed)?))
     }
 
     pub(crate) async fn contribute(&self, outcome: &Outcome, link: &ResultLink) -> Step<()> {
         self.say(Status::ContributeAndFinalizeOngoing);
-        let sent = self.contribute_and_finalize(outcome, link).await;
+        let sent = self.contribute_and_finalize(outcome, link);
+        let sent = traced(step!(self.task(), "contribute"), sent).await;
         sent.map_err(at(Status::ContributeAndFinalizeFailed))?;
         self.say(Status::ContributeAndFinalizeDone);
         Ok(())

@@ -36,6 +36,7 @@ use crate::{
     printed::Observer,
     sandbox::{self, Folders, Ran, Run},
     spool::{self, Spool},
+    trace::{step, traced},
 };
 
 /// What a run gets when its category's time is tiny, for the container's start-up; well below the
@@ -209,7 +210,8 @@ impl Replicate<'_> {
         let downloaded = self.download(&facts, &folders);
         if let Some((image, names)) = self.unless_aborted(downloaded).await? {
             self.say(Status::Computing);
-            self.execute(&facts, &folders, image, names).await?;
+            let run = self.execute(&facts, &folders, image, names);
+            traced(step!(self.task(), "run"), run).await?;
         }
         self.conclude(&facts, &folders).await
     }
@@ -355,7 +357,7 @@ impl Replicate<'_> {
         folders: &Folders,
     ) -> Step<Option<(Image, Vec<String>)>> {
         self.say(Status::AppDownloading);
-        let image = match self.pull(&facts.app).await {
+        let image = match traced(step!(self.task(), "pull"), self.pull(&facts.app)).await {
             Ok(image) => image,
             Err(failure) => {
                 self.contribute_error(Status::AppDownloadFailed, &failure, folders)?;
@@ -364,7 +366,8 @@ impl Replicate<'_> {
         };
         self.say(Status::AppDownloaded);
         self.say(Status::DataDownloading);
-        let names = match self.fetch(facts, folders).await {
+        let fetched = traced(step!(self.task(), "download"), self.fetch(facts, folders));
+        let names = match fetched.await {
             Ok(names) => names,
             Err(failure) => {
                 self.contribute_error(Status::DataDownloadFailed, &failure, folders)?;

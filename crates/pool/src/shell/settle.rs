@@ -4,13 +4,14 @@ use chain::Settlement;
 use futures_util::future::join_all;
 use protocol::Address;
 use tokio::sync::Semaphore;
-use tracing::{debug, warn};
+use tracing::{Span, debug, warn};
 
 use super::{Input, Shell, error_text};
 use crate::{
     Error,
     ledger::Ledger,
     machine::{Event, Settling},
+    trace::{note_failure, step},
 };
 
 /// Transactions that end tasks on their way at the same time: a bag ends all at once.
@@ -60,7 +61,11 @@ async fn send_all(ledger: &dyn Ledger, calls: Vec<Settlement>) -> Vec<Event> {
     let mut groups = vec![calls];
     while !groups.is_empty() {
         let sent = groups.drain(..).map(|group| async {
+            let steps = steps(&group);
             let sent = ledger.settle(&group).await;
+            if let Err(error) = &sent {
+                note_failure(&steps, error);
+            }
             (group, sent)
         });
         for (mut group, sent) in join_all(sent).await {
@@ -75,6 +80,20 @@ async fn send_all(ledger: &dyn Ledger, calls: Vec<Settlement>) -> Vec<Event> {
         }
     }
     failed
+}
+
+fn steps(calls: &[Settlement]) -> Vec<Span> {
+    let span = |call: &Settlement, task| match call {
+        Settlement::Finalize { .. } => step!(task, "finalize"),
+        Settlement::Reopen(_) => step!(task, "reopen"),
+        Settlement::Claim(_) => step!(task, "claim"),
+    };
+    let of_call = |call| {
+        Settlement::tasks(call)
+            .iter()
+            .map(move |task| span(call, task))
+    };
+    calls.iter().flat_map(of_call).collect()
 }
 
 fn failure(call: &Settlement, error: &Error) -> Event {
