@@ -145,10 +145,7 @@ pub(crate) async fn finalized_in_few_transactions(bench: Bench) -> Result<()> {
     let finalize = transactions(cast, &deal, finalized).await?;
     let initialize = transactions(cast, &deal, initialized).await?;
     assert_eq!(initialize.len(), 2, "a hundred tasks at a time");
-    println!(
-        "{SIZE} tasks are finalized in {} transactions",
-        finalize.len()
-    );
+    tracing::info!(transactions = finalize.len(), "{SIZE} tasks are finalized");
     ensure!(
         finalize.len() * 4 < SIZE as usize,
         "{} transactions",

@@ -1,4 +1,5 @@
 //! docs/causes.md is the whole official list, and each of its tests is there.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

@@ -1,4 +1,5 @@
 //! The spans of one task, from pool and worker, as a collector gets them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::{
     collections::BTreeSet,

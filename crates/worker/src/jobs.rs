@@ -45,7 +45,7 @@ fn status_of(resumed: Option<&Journal>) -> ReplicateStatus {
 
 /// What was computed before needs no slot any more.
 fn takes_slot(resumed: Option<&Journal>) -> bool {
-    !resumed.is_some_and(|journal| journal.computed.is_some())
+    resumed.is_none_or(|journal| journal.computed.is_none())
 }
 
 #[derive(Debug)]
