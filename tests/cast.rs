@@ -42,6 +42,8 @@ pub struct Ask {
     pub trust: u64,
     /// Who is called with the result.
     pub callback: Address,
+    /// `iexec_result_encryption`.
+    pub encrypts: bool,
     /// nRLC a task for the app.
     pub app_price: u64,
     /// nRLC a task for the pool; at 0, the pool's own order is taken from the market.
@@ -182,6 +184,7 @@ impl Cast {
         let params = DealParams {
             iexec_args: ask.args.clone(),
             iexec_input_files: ask.input_files.clone(),
+            iexec_result_encryption: ask.encrypts.then_some(true),
             ..DealParams::default()
         };
         let order = RequestOrder {

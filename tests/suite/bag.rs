@@ -1,12 +1,18 @@
 //! Bags of tasks.
 
-use anyhow::Result;
+use std::{collections::BTreeSet, sync::Arc};
+
+use alloy::providers::Provider as _;
+use anyhow::{Context as _, Result, ensure};
+use chain::HubEvent;
 use futures_util::future::try_join_all;
 use iexec_tests::{
     app::Image,
     bench::Bench,
     cast::{Ask, Cast, Deal},
+    idle::Idle,
 };
+use protocol::{B256, TaskId};
 
 /// Its result is a folder: the index in a file of its own and one that is equal everywhere.
 const TELL_INDEX: &str = r#"
@@ -75,5 +81,78 @@ pub(crate) async fn two_deals_of_one_request(bench: Bench) -> Result<()> {
         told(cast, &second).await?,
         ["1 from 1 of 2\n", "2 from 1 of 2\n"]
     );
+    world.stop().await
+}
+
+/// The transactions in which each task of the deal got what `about` picks.
+pub(crate) async fn transactions(
+    cast: &Cast,
+    deal: &Deal,
+    about: impl Fn(&HubEvent) -> Option<TaskId>,
+) -> Result<BTreeSet<B256>> {
+    let mut events = cast.hub.events(deal.block);
+    let (mut transactions, mut tasks) = (BTreeSet::new(), BTreeSet::new());
+    while tasks.len() < deal.tasks.len() {
+        let batch = events.next().await.context("the chain is gone")??;
+        for located in batch.events {
+            if let Some(task) = about(&located.event).filter(|task| deal.tasks.contains(task)) {
+                ensure!(tasks.insert(task), "{task} twice");
+                transactions.insert(located.tx);
+            }
+        }
+    }
+    Ok(transactions)
+}
+
+pub(crate) fn finalized(event: &HubEvent) -> Option<TaskId> {
+    match event {
+        HubEvent::TaskFinalize { task, .. } => Some(*task),
+        _ => None,
+    }
+}
+
+pub(crate) fn initialized(event: &HubEvent) -> Option<TaskId> {
+    match event {
+        HubEvent::TaskInitialize { task, .. } => Some(*task),
+        _ => None,
+    }
+}
+
+/// On our hub, what is ready while a transaction waits for its block goes in the next one.
+pub(crate) async fn finalized_in_few_transactions(bench: Bench) -> Result<()> {
+    const SIZE: u64 = 200;
+    let network = bench
+        .builder()
+        .own_engine(Arc::new(Idle::default()))
+        .workers(2);
+    let network = network.slots(SIZE as u32 / 2).finalizes_at_once(false);
+    let world = bench.world(network, 0).await?;
+    let cast = &world.cast;
+    let image = Image {
+        name: "idle:1".into(),
+        checksum: B256::repeat_byte(1),
+    };
+    let app = image.deploy(&cast.developer).await?;
+    let provider = cast.hub.provider();
+    let _: serde_json::Value = provider
+        .raw_request("evm_setIntervalMining".into(), (1,))
+        .await?;
+    let ask = Ask {
+        volume: SIZE,
+        ..Ask::default()
+    };
+    let deal = cast.deal(app, &ask).await?;
+    let finalize = transactions(cast, &deal, finalized).await?;
+    let initialize = transactions(cast, &deal, initialized).await?;
+    assert_eq!(initialize.len(), 2, "a hundred tasks at a time");
+    tracing::info!(transactions = finalize.len(), "{SIZE} tasks are finalized");
+    ensure!(
+        finalize.len() * 4 < SIZE as usize,
+        "{} transactions",
+        finalize.len()
+    );
+    for task in cast.ended(&deal).await? {
+        Cast::expect_end(&task, "COMPLETED", "")?;
+    }
     world.stop().await
 }

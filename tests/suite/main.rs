@@ -3,12 +3,14 @@
 //! One binary for all of them: each extra one is a whole link.
 
 mod bag;
+mod causes;
 mod crash;
 mod examples;
 mod failure;
 mod happy;
 mod live;
 mod official;
+mod pools;
 mod restart;
 mod tee;
 mod trust;
@@ -37,6 +39,16 @@ macro_rules! both {
 }
 
 scenarios!(library, Builtin: examples::publish_list_and_run,);
+
+scenarios!(idle, Builtin:
+    bag::finalized_in_few_transactions,
+    causes::orders_that_a_worker_refuses,
+    causes::a_worker_that_may_not_contribute,
+    causes::a_run_that_cannot_go_on,
+    official::each_task_is_finalized_by_itself,
+    official::worker_without_gas,
+    pools::two_pools_share_the_slots_of_one_worker,
+);
 
 both! {
     happy::one_task,

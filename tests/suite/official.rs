@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::U256;
-use anyhow::Result;
+use alloy::{consensus::Transaction as _, primitives::U256, providers::Provider as _};
+use anyhow::{Context as _, Result};
 use chain::{Actor, Hub, Wallet};
 use engine::Engine;
 use iexec_tests::{
     app::Image,
     bench::Bench,
     cast::{Ask, Cast, Deal},
+    idle::Idle,
     poco::{self, Anvil, Official, Options},
     tools,
 };
-use network::{External, Info, Network};
+use network::{Builder, External, Info, Network};
+use protocol::B256;
 
+use crate::bag::{finalized, transactions};
+
+/// `finalize(bytes32,bytes,bytes)`.
+const FINALIZE: [u8; 4] = [0x8f, 0xc3, 0x75, 0xe5];
 const GAS_WEI: u64 = 1_000_000_000_000_000_000;
 const RLC_NRLC: u64 = 10_000;
 const POOL_PRICE: u64 = 1_000;
@@ -72,6 +78,12 @@ impl Foreign {
     }
 
     async fn network(&self, bench: &Bench, rpc_url: String) -> Result<Network> {
+        let builder = self.around(bench.builder(), rpc_url);
+        Ok(builder.start().await?)
+    }
+
+    /// The services of `builder` on this chain.
+    fn around(&self, builder: Builder, rpc_url: String) -> Builder {
         let external = External {
             rpc_url,
             http_url: self.anvil.http_url(),
@@ -79,7 +91,7 @@ impl Foreign {
             pool_owner: self.pool_owner.clone(),
             workers: vec![self.worker.clone()],
         };
-        Ok(bench.builder().external(external).start().await?)
+        builder.external(external)
     }
 
     async fn cast(&self, info: &Info, engine: &Arc<dyn Engine>) -> Result<Cast> {
@@ -164,6 +176,75 @@ pub(crate) async fn deal_made_while_the_pool_is_away(bench: Bench) -> Result<()>
     let network = foreign.network(&bench, foreign.anvil.ws_url()).await?;
     let cast = foreign.cast(network.info(), network.engine()).await?;
     check(&foreign, &cast, &deal).await?;
+    network.stop().await;
+    Ok(())
+}
+
+/// The official hub has no `multicall`: each task gets a plain `finalize`, as fast as before.
+pub(crate) async fn each_task_is_finalized_by_itself(bench: Bench) -> Result<()> {
+    const SIZE: u64 = 5;
+    let Some(foreign) = Foreign::new(&bench).await? else {
+        return Ok(());
+    };
+    // Other than at once, contributing takes a stake.
+    foreign.deposit(&foreign.worker, POOL_PRICE).await?;
+    foreign.anvil.mine_every(1).await?;
+    let builder = bench.builder().own_engine(Arc::new(Idle::default()));
+    let builder = builder.slots(SIZE as u32).finalizes_at_once(false);
+    let network = foreign.around(builder, foreign.anvil.ws_url());
+    let network = network.start().await?;
+    let cast = foreign.cast(network.info(), network.engine()).await?;
+    assert!(!cast.hub.has_multicall().await?);
+    let image = Image {
+        name: "idle:1".into(),
+        checksum: B256::repeat_byte(1),
+    };
+    let ask = Ask {
+        volume: SIZE,
+        pool_price: POOL_PRICE / SIZE,
+        ..Ask::default()
+    };
+    let deal = cast
+        .deal(image.deploy(&cast.developer).await?, &ask)
+        .await?;
+    let finalize = transactions(&cast, &deal, finalized).await?;
+    assert_eq!(finalize.len(), SIZE as usize);
+    for tx in finalize {
+        let tx = foreign
+            .anvil
+            .provider()?
+            .get_transaction_by_hash(tx)
+            .await?;
+        let input = tx.context("a transaction is gone")?.input().clone();
+        assert_eq!(input[..4], FINALIZE);
+    }
+    network.stop().await;
+    Ok(())
+}
+
+/// A worker whose wallet cannot pay its transaction says so.
+pub(crate) async fn worker_without_gas(bench: Bench) -> Result<()> {
+    let Some(mut foreign) = Foreign::new(&bench).await? else {
+        return Ok(());
+    };
+    foreign.worker = Wallet::random();
+    let builder = bench.builder().own_engine(Arc::new(Idle::default()));
+    let network = foreign.around(builder, foreign.anvil.ws_url());
+    let network = network.start().await?;
+    let cast = foreign.cast(network.info(), network.engine()).await?;
+    let image = Image {
+        name: "idle:1".into(),
+        checksum: B256::repeat_byte(1),
+    };
+    let ask = Ask {
+        pool_price: POOL_PRICE,
+        ..Ask::default()
+    };
+    let deal = cast
+        .deal(image.deploy(&cast.developer).await?, &ask)
+        .await?;
+    let ended = cast.ended_one(&deal).await?;
+    Cast::expect_end(&ended, "FAILED", "OUT_OF_GAS")?;
     network.stop().await;
     Ok(())
 }

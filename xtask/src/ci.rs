@@ -19,6 +19,9 @@ const STEPS: &[(&str, &[&str])] = &[
             "clippy",
             "--workspace",
             "--all-targets",
+            // The tests build it without: so both ways are seen, and nothing is built twice.
+            "--features",
+            "iexec/otlp",
             "--locked",
             "--",
             "--deny",

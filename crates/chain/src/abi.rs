@@ -86,6 +86,8 @@ sol! {
         function claimArray(bytes32[] taskids) external returns (bool);
         function initializeAndClaimArray(bytes32[] dealids, uint256[] idx) external
             returns (bool);
+        /// Ours only: calls as the caller, all or none (docs/contracts.md).
+        function multicall(bytes[] calls) external returns (bytes[] memory);
         function deposit() external payable returns (bool);
         function withdraw(uint256 amount) external returns (bool);
         function approve(address spender, uint256 amount) external returns (bool);

@@ -214,7 +214,7 @@ impl Actor {
         self.wallet().address()
     }
 
-    async fn act<C: SolCall>(&self, call: C) -> Result<Receipt, Error> {
+    pub(crate) async fn act<C: SolCall>(&self, call: C) -> Result<Receipt, Error> {
         self.act_on(self.hub.address(), call).await
     }
 

@@ -18,6 +18,7 @@ mod hub;
 mod past;
 mod policy;
 mod sender;
+mod settlement;
 mod wallet;
 
 pub use actor::{Actor, NewAsset};
@@ -31,4 +32,5 @@ pub use hub::{Account, AppInfo, Asset, DatasetInfo, Hub, WorkerpoolInfo};
 pub use past::{HubAt, Standing};
 pub use policy::Policy;
 pub use sender::{Receipt, Sender};
+pub use settlement::Settlement;
 pub use wallet::{Wallet, authorize, recover_message_hash};

@@ -33,6 +33,8 @@ variables! {
     DOCKER_HOST "DOCKER_HOST";
     /// Which of its own words the program tells, e.g. `pool=debug`.
     LOG "RUST_LOG";
+    /// Where a pool or worker built with the feature `otlp` sends traces of tasks.
+    OTLP_ENDPOINT "OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The user's home directory.
     HOME "HOME";
 }

@@ -2,7 +2,9 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{commands::role::LogFormat, env_vars};
 
@@ -17,12 +19,15 @@ const ROLE: &str = "info,alloy_pubsub=off,alloy_transport_ws=off";
 pub(crate) fn start(role: Option<LogFormat>) {
     let default = role.map_or(DEFAULT, |_| ROLE);
     let filter = env_vars::get(env_vars::LOG).unwrap_or_else(|| default.to_owned());
-    let telling = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+    let telling = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let _ = match role {
-        Some(LogFormat::Json) => telling.json().try_init(),
-        _ => telling.try_init(),
+    let telling = match role {
+        Some(LogFormat::Json) => telling.json().boxed(),
+        _ => telling.boxed(),
     };
+    // A filter of its own: spans that are no words of the log go to the trace collector.
+    let telling = telling.with_filter(EnvFilter::new(filter));
+    let all = tracing_subscriber::registry().with(telling);
+    let _ = all.with(crate::spans::layer()).try_init();
 }

@@ -15,6 +15,7 @@ mod prompt;
 mod resolver;
 mod secret;
 mod show;
+mod spans;
 mod wallets;
 
 use std::process::ExitCode;
@@ -55,5 +56,7 @@ fn run(cli: Cli) -> Result<outcome::Report, outcome::Failure> {
         .build()
         .map_err(|error| outcome::Failure::new(format!("cannot start: {error}")))?;
     let context = Context::new(cli.global)?;
-    runtime.block_on(commands::run(cli.command, &context))
+    let ended = runtime.block_on(commands::run(cli.command, &context));
+    spans::finish();
+    ended
 }

@@ -27,6 +27,7 @@ use tracing::{debug, info};
 use crate::{
     api::Api,
     machine::{Event, Hello},
+    refusals::Reason,
     shell::{Input, Link},
 };
 
@@ -50,6 +51,7 @@ static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 /// `GET /workers/connect`.
 pub(crate) async fn connect(State(api): State<Arc<Api>>, upgrade: WebSocketUpgrade) -> Response {
     let Ok(seat) = api.worker_seats.clone().try_acquire_owned() else {
+        api.refusals.count(Reason::PoolIsFull, None);
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     upgrade
@@ -71,9 +73,9 @@ impl Connection {
     async fn serve(mut self) -> Option<()> {
         let hello = match self.log_in().await? {
             Ok(hello) => hello,
-            Err(reason) => {
-                debug!(reason, "a worker is refused");
-                let reason = reason.to_owned();
+            Err((reason, worker)) => {
+                self.api.refusals.count(reason, worker);
+                let reason = reason.sentence().to_owned();
                 return self.send(&ToWorker::Refused { reason }).await;
             }
         };
@@ -96,8 +98,8 @@ impl Connection {
         inbox.send(Input::Offline { worker, number }).await.ok()
     }
 
-    /// None when the peer is gone; an error is the reason of a refusal.
-    async fn log_in(&mut self) -> Option<Result<Hello, &'static str>> {
+    /// None when the peer is gone; an error is why it is refused, and who it says it is.
+    async fn log_in(&mut self) -> Option<Result<Hello, (Reason, Option<Address>)>> {
         let challenge = crate::api::challenges::random_text();
         let frame = ToWorker::Challenge {
             challenge: challenge.clone(),
@@ -107,11 +109,13 @@ impl Connection {
         };
         self.send(&frame).await?;
         let answer = timeout(Duration::from_millis(LOGIN_WAIT_MS), self.receive());
-        let login = answer.await.ok()??;
+        let Some(login) = answer.await.ok().flatten() else {
+            return Some(Err((Reason::NoLogin, None)));
+        };
         Some(self.check(&challenge, login))
     }
 
-    fn check(&self, challenge: &str, login: ToPool) -> Result<Hello, &'static str> {
+    fn check(&self, challenge: &str, login: ToPool) -> Result<Hello, (Reason, Option<Address>)> {
         let ToPool::Login {
             address,
             signature,
@@ -122,15 +126,15 @@ impl Connection {
             busy,
         } = login
         else {
-            return Err("a login was expected");
+            return Err((Reason::NoLogin, None));
         };
         let api = &self.api;
         let hash = challenge::worker_login(api.chain_id, api.workerpool, challenge);
         if signer(&signature, hash) != Some(address) {
-            return Err("the login is not signed by the worker's wallet");
+            return Err((Reason::WrongSignature, Some(address)));
         }
         if !api.whitelist.is_empty() && !api.whitelist.contains(&address) {
-            return Err("the worker is not on the pool's whitelist");
+            return Err((Reason::NotOnWhitelist, Some(address)));
         }
         Ok(Hello {
             address,
@@ -216,6 +220,7 @@ async fn take(
 fn input(worker: Address, frame: ToPool) -> Option<Input> {
     Some(match frame {
         ToPool::Login { .. } => return None,
+        ToPool::Slots { slots } => Input::Event(Event::SlotsChanged { worker, slots }),
         ToPool::Acknowledge { id } => Input::Event(Event::OrderAcknowledged { worker, id }),
         ToPool::Report { seq, report } => Input::Event(Event::Reported {
             worker,

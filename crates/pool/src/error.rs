@@ -46,3 +46,11 @@ pub enum Error {
     #[error("the market refuses: {0}")]
     MarketRefused(String),
 }
+
+impl Error {
+    /// A transaction that certainly changed nothing and waits nowhere: its parts may be sent again.
+    pub(crate) fn changed_nothing(&self) -> bool {
+        use chain::Error::{Refused, Reverted};
+        matches!(self, Self::Chain(Reverted { .. } | Refused { .. }))
+    }
+}

@@ -1,9 +1,9 @@
 //! What the pool needs of a chain, and nothing more: tests put a scripted one in its place.
 
 use async_trait::async_trait;
-use chain::{Actor, Batch, HubEvent, Step};
+use chain::{Actor, Batch, HubEvent, Settlement, Step};
 use protocol::{
-    Address, Bytes, DealId, TaskId,
+    Address, DealId, TaskId,
     deal::{Contribution, Deal, Task},
     message::Authorization,
     multiaddr,
@@ -34,12 +34,10 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     ) -> Result<Option<Contribution>, Error>;
     /// A worker's score.
     async fn score(&self, worker: Address) -> Result<u64, Error>;
-    /// Pays for a task that is revealed.
-    async fn finalize(&self, task: TaskId, results: Bytes, callback: Bytes) -> Result<(), Error>;
-    /// Lets a task that nobody revealed take contributions again.
-    async fn reopen(&self, task: TaskId) -> Result<(), Error>;
-    /// Gives back what is locked in dead tasks.
-    async fn claim(&self, tasks: &[TaskId]) -> Result<(), Error>;
+    /// Whether several calls go in one transaction.
+    async fn takes_batches(&self) -> Result<bool, Error>;
+    /// Does all of these or none, in one transaction.
+    async fn settle(&self, all: &[Settlement]) -> Result<(), Error>;
     /// Initialises tasks; returns the block.
     async fn initialize(&self, deal: DealId, indices: &[u64]) -> Result<u64, Error>;
     /// Signs the permission for one worker; `enclave_challenge` is zero for standard tasks.
@@ -118,21 +116,12 @@ impl Ledger for Actor {
         Ok(self.hub().score(worker).await?)
     }
 
-    async fn finalize(&self, task: TaskId, results: Bytes, callback: Bytes) -> Result<(), Error> {
-        Actor::finalize(self, task, results, callback).await?;
-        Ok(())
+    async fn takes_batches(&self) -> Result<bool, Error> {
+        Ok(self.hub().has_multicall().await?)
     }
 
-    async fn reopen(&self, task: TaskId) -> Result<(), Error> {
-        Actor::reopen(self, task).await?;
-        Ok(())
-    }
-
-    async fn claim(&self, tasks: &[TaskId]) -> Result<(), Error> {
-        match tasks {
-            [task] => Actor::claim(self, *task).await?,
-            _ => self.claim_many(tasks).await?,
-        };
+    async fn settle(&self, all: &[Settlement]) -> Result<(), Error> {
+        Actor::settle(self, all).await?;
         Ok(())
     }
 

@@ -16,11 +16,13 @@ mod live;
 pub mod machine;
 mod operate;
 mod orders;
+mod refusals;
 mod service;
 mod shell;
 mod sms;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 pub use config::{Config, Offer};
 pub use error::Error;

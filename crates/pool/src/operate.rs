@@ -21,6 +21,7 @@ use crate::{
     database::Database,
     ledger::Ledger,
     machine::Notice,
+    refusals::Refusals,
     shell::{Input, Shell, WorkerView},
 };
 
@@ -38,6 +39,7 @@ pub struct Handle {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) database: Database,
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) drain: CancellationToken,
     /// Nothing is on the market any more.
     pub(crate) withdrawn: CancellationToken,
@@ -110,6 +112,8 @@ struct Status {
     /// The chain's newest block.
     latest_block: u64,
     draining: bool,
+    /// Workers that were not let in since the start, by reason.
+    refused: BTreeMap<&'static str, u64>,
     #[serde(flatten)]
     census: Census,
     /// How many tasks are in which stage, those of earlier runs included.
@@ -174,6 +178,7 @@ impl Handle {
             chain_id: self.ledger.chain_id(),
             latest_block: *self.ledger.heads().borrow(),
             draining: self.drain.is_cancelled(),
+            refused: self.refusals.counts(),
             census,
             tasks,
         }))

@@ -19,8 +19,9 @@ use crate::{
     machine::{Event, Machine, Rules},
     operate::Handle,
     orders::{Demand, Publisher},
-    shell::{INPUTS_WAITING_MAX, Input, Shell},
+    shell::{Gathering, INPUTS_WAITING_MAX, Input, Shell},
     sms::{Remote, Sms},
+    trace::Lives,
 };
 
 /// Pause before the chain is asked again at start.
@@ -108,6 +109,7 @@ impl Service {
             inbox: self.sender.clone(),
             database: self.database.clone(),
             ledger: self.ledger.clone(),
+            refusals: self.api.refusals.clone(),
             drain: self.drain.clone(),
             withdrawn: self.withdrawn.clone(),
         }
@@ -182,9 +184,10 @@ impl Service {
     async fn restored(self, shutdown: CancellationToken) -> Result<Shell, Error> {
         let tasks = self.database.open_tasks(self.clock.now() / 1000).await?;
         let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
-        let states = loop {
-            match look_up(self.ledger.as_ref(), ids.clone()).await {
-                Ok(states) => break states,
+        let (states, takes_batches) = loop {
+            let ledger = self.ledger.as_ref();
+            match tokio::try_join!(look_up(ledger, ids.clone()), ledger.takes_batches()) {
+                Ok(answers) => break answers,
                 Err(error) => warn!(%error, "the chain does not answer; trying again"),
             }
             tokio::time::sleep(Duration::from_millis(RECONCILE_RETRY_MS)).await;
@@ -211,6 +214,8 @@ impl Service {
             sms: self.sms,
             challenge_slots: Shell::challenge_slots(),
             settle_slots: Shell::settle_slots(),
+            gathering: Gathering::new(takes_batches),
+            lives: Lives::default(),
             shutdown,
         };
         shell

@@ -1,5 +1,6 @@
 //! The loop around the machine: takes what happened, saves what changed, then sends.
 
+mod gathering;
 mod settle;
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use chain::Settlement;
 use protocol::{
     Address, DealId, TaskId,
     deal::TaskStatus,
@@ -16,6 +18,8 @@ use protocol::{
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
+
+pub(crate) use gathering::Gathering;
 
 use crate::{
     Error,
@@ -26,6 +30,7 @@ use crate::{
     live::Live,
     machine::{Command, Effect, Event, Hello, Machine, Notice, OnChain, Task},
     sms::Sms,
+    trace::{Lives, note_failure, step},
 };
 
 /// Inputs waiting for the loop: beyond it, connections are slowed down.
@@ -89,6 +94,8 @@ pub(crate) enum Input {
         place: (u64, Stream, u64),
         text: String,
     },
+    /// Transactions that settle tasks came back, with what is to be said of them.
+    Settled(Vec<Event>),
     /// How are things?
     Census(oneshot::Sender<crate::operate::Census>),
     /// Who is there?
@@ -117,6 +124,8 @@ pub(crate) struct Shell {
     pub(crate) sms: Option<Arc<dyn Sms>>,
     pub(crate) challenge_slots: Arc<Semaphore>,
     pub(crate) settle_slots: Arc<Semaphore>,
+    pub(crate) gathering: Gathering,
+    pub(crate) lives: Lives,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -220,6 +229,10 @@ impl Shell {
                 self.live.log(task, worker, place, &text);
             }
             Input::Progress { .. } | Input::Log { .. } => {}
+            Input::Settled(events) => {
+                self.gathering.came_back();
+                self.step(Event::Many(events), round);
+            }
             Input::Census(answer) => {
                 let _ = answer.send(self.census());
             }
@@ -341,18 +354,28 @@ impl Shell {
                 }
                 Effect::Publish(notice) => {
                     crate::operate::tell(&notice);
+                    self.lives.follow(&notice);
                     self.live.publish(notice);
                 }
                 Effect::Initialize { deal, indices } => self.initialize(deal, indices),
                 Effect::Challenge(task) => self.challenge(task),
                 Effect::Check(ids) => to_check.extend(ids),
-                effect @ (Effect::Finalize { .. }
-                | Effect::Reopen(_)
-                | Effect::Claim(_)
-                | Effect::ReadScores(_)) => self.settle(effect),
+                Effect::Finalize {
+                    task,
+                    results,
+                    callback,
+                } => self.gathering.add(Settlement::Finalize {
+                    task,
+                    results: results.into_bytes().into(),
+                    callback,
+                }),
+                Effect::Reopen(task) => self.gathering.add(Settlement::Reopen(task)),
+                Effect::Claim(tasks) => self.gathering.add(Settlement::Claim(tasks)),
+                Effect::ReadScores(workers) => self.read_scores(workers),
                 Effect::SaveDeal(_) | Effect::SaveTask(_) | Effect::SaveLogs { .. } => {}
             }
         }
+        self.settle();
         if !to_check.is_empty() {
             self.check(to_check);
         }
@@ -361,6 +384,13 @@ impl Shell {
     }
 
     fn send_order(&mut self, to: Address, id: u64, command: Command, gone: &mut BTreeSet<Address>) {
+        let _step = matches!(command, Command::Run { .. }).then(|| {
+            step!(
+                command.task(),
+                "assign",
+                worker = tracing::field::display(to)
+            )
+        });
         match self.sign(to, command) {
             Ok(order) => self.send(to, ToWorker::Order { id, order }, gone),
             Err(error) => error!(%error, "an authorization cannot be signed"),
@@ -403,11 +433,14 @@ impl Shell {
     fn initialize(&self, deal: DealId, indices: Vec<u64>) {
         let (ledger, slots) = (self.ledger.clone(), self.initialize_slots.clone());
         self.job(async move {
+            let span = |index: &u64| step!(deal.task(*index), "initialize");
+            let steps: Vec<_> = indices.iter().map(span).collect();
             let _slot = slots.acquire_owned().await;
             match ledger.initialize(deal, &indices).await {
                 Ok(block) => Event::ChainSays(active(deal, &indices, block)),
                 Err(error) => {
                     warn!(%deal, tasks = indices.len(), %error, "tasks are not initialised");
+                    note_failure(&steps, &error);
                     let reason = error_text(&error);
                     Event::InitializeFailed {
                         deal,
@@ -454,11 +487,16 @@ impl Shell {
 
     /// Runs beside the loop and brings its result back to it.
     pub(crate) fn job(&self, work: impl Future<Output = Event> + Send + 'static) {
+        self.errand(async move { Input::Event(work.await) });
+    }
+
+    /// The same for what is no event of the machine.
+    pub(crate) fn errand(&self, work: impl Future<Output = Input> + Send + 'static) {
         let (sender, shutdown) = (self.sender.clone(), self.shutdown.clone());
         tokio::spawn(shutdown.run_until_cancelled_owned(async move {
-            let event = work.await;
+            let input = work.await;
             // The loop may be over.
-            let _ = sender.send(Input::Event(event)).await;
+            let _ = sender.send(input).await;
         }));
     }
 }

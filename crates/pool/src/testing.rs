@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use chain::{Batch, HubEvent, Located, Wallet};
+use chain::{Batch, HubEvent, Located, Settlement, Wallet};
 use protocol::{
-    Address, B256, Bytes, DealId, Tag, TaskId, U256,
+    Address, B256, DealId, Tag, TaskId, U256,
     deal::{Contribution, ContributionStatus, Deal, Resource, Task, TaskStatus},
     message::Authorization,
 };
@@ -38,6 +38,8 @@ struct State {
     tasks: Vec<Task>,
     events: Vec<HubEvent>,
     initialize_calls: Vec<Vec<u64>>,
+    settle_calls: Vec<Vec<Settlement>>,
+    refused: Vec<TaskId>,
 }
 
 impl Script {
@@ -86,6 +88,16 @@ impl Script {
             result_hash,
         });
         self.emit(HubEvent::TaskFinalize { task: id, results });
+    }
+
+    /// The contract says no to every call about this task.
+    pub(crate) fn refuse(&self, task: TaskId) {
+        self.state.lock().unwrap().refused.push(task);
+    }
+
+    /// What was sent to settle tasks, transaction by transaction.
+    pub(crate) fn settle_calls(&self) -> Vec<Vec<Settlement>> {
+        self.state.lock().unwrap().settle_calls.clone()
     }
 
     pub(crate) fn initialize_calls(&self) -> Vec<Vec<u64>> {
@@ -191,15 +203,21 @@ impl Ledger for Script {
         Ok(0)
     }
 
-    async fn finalize(&self, _: TaskId, _: Bytes, _: Bytes) -> Result<(), Error> {
-        Ok(())
+    async fn takes_batches(&self) -> Result<bool, Error> {
+        Ok(true)
     }
 
-    async fn reopen(&self, _: TaskId) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn claim(&self, _: &[TaskId]) -> Result<(), Error> {
+    async fn settle(&self, all: &[Settlement]) -> Result<(), Error> {
+        let mut state = self.state.lock().unwrap();
+        state.settle_calls.push(all.to_vec());
+        let mut tasks = all.iter().flat_map(Settlement::tasks);
+        if tasks.any(|task| state.refused.contains(task)) {
+            return Err(Error::Chain(chain::Error::Reverted {
+                what: "settle",
+                reason: "not this one".into(),
+                data: Default::default(),
+            }));
+        }
         Ok(())
     }
 

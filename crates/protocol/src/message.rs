@@ -298,6 +298,12 @@ pub enum ToPool {
         /// What it is busy with since before this connection.
         busy: Vec<Busy>,
     },
+    /// It runs another number of tasks at once for this pool from here on: other pools have taken
+    /// some of its slots, or given them back. A pool that does not know this goes by the login.
+    Slots {
+        /// How many, those that are busy with this pool's tasks included.
+        slots: u32,
+    },
     /// The order with this number is understood.
     Acknowledge {
         /// Its number.

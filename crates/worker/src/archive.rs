@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_beyond_the_limits_is_no_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let file = fs::File::create(out.join("huge")).unwrap();
+        file.set_len(RESULT_BYTES_MAX + 1).unwrap();
+        let failed = pack(&out, &dir.path().join("r.zip")).unwrap_err();
+        assert_eq!(failed.cause, Cause::OutFolderZipFailed);
+    }
+
+    #[test]
     fn links_do_not_leak_the_workers_files() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");

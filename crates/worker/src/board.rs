@@ -45,6 +45,8 @@ struct SeatState {
 struct Entry {
     status: Status,
     computing_since: Option<Instant>,
+    /// It has a slot, or waits for one.
+    takes_slot: bool,
 }
 
 /// What a worker says of itself.
@@ -101,6 +103,7 @@ impl Board {
     /// From now on no pool offers more tasks; what runs goes on.
     pub fn drain(&self) {
         self.draining.cancel();
+        self.changed.notify_waiters();
     }
 
     /// Returns when no task is in progress and the pools have heard of the last one's end.
@@ -179,24 +182,55 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// A slot, as soon as one is free.
-    pub(crate) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
-        self.board.free.acquire().await.ok()
+    /// A slot for a task that was taken, as soon as one is free.
+    pub(crate) async fn slot(&self, task: TaskId) -> Option<Slot<'_>> {
+        let permit = self.board.free.acquire().await.ok()?;
+        Some(Slot {
+            seat: self,
+            task,
+            _permit: permit,
+        })
     }
 
-    /// What to tell a pool at login: a worker that drains has no slots, so nothing is offered.
+    /// Tasks at once for this pool: what other pools' tasks leave. A worker that drains has no
+    /// slots, so nothing is offered.
     pub(crate) fn slots(&self) -> u32 {
-        match self.board.draining.is_cancelled() {
-            true => 0,
-            false => self.board.slots,
+        if self.is_draining() {
+            return 0;
+        }
+        let state = self.board.state();
+        let others = state.seats.iter().enumerate();
+        let others = others.filter(|(index, _)| *index != self.index);
+        let entries = others.flat_map(|(_, seat)| seat.tasks.values());
+        let taken = entries.filter(|entry| entry.takes_slot).count();
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.board.slots.saturating_sub(taken)
+    }
+
+    /// Returns [`Seat::slots`] as soon as they are others than the pool was `told`.
+    pub(crate) async fn slots_other_than(&self, told: u32) -> u32 {
+        loop {
+            let changed = self.board.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let slots = self.slots();
+            if slots != told {
+                return slots;
+            }
+            changed.await;
         }
     }
 
-    /// Returns when the worker is to drain, unless the pool was told so with `slots` at login.
-    pub(crate) async fn drained(&self, slots: u32) {
-        match slots {
-            0 => std::future::pending().await,
-            _ => self.board.draining.cancelled().await,
+    /// The worker is to take no more tasks.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.board.draining.is_cancelled()
+    }
+
+    /// Returns when the worker is to drain, unless the pool was told so at login.
+    pub(crate) async fn drained(&self, was_told: bool) {
+        match was_told {
+            true => std::future::pending().await,
+            false => self.board.draining.cancelled().await,
         }
     }
 
@@ -206,11 +240,12 @@ impl Seat {
         Online(self)
     }
 
-    /// A task was taken.
-    pub(crate) fn took(&self, task: TaskId) {
+    /// A task was taken; one that is computed already runs in no slot.
+    pub(crate) fn took(&self, task: TaskId, takes_slot: bool) {
         let entry = Entry {
             status: Status::Created,
             computing_since: None,
+            takes_slot,
         };
         self.change(|seat| {
             seat.tasks.insert(task, entry);
@@ -259,6 +294,24 @@ impl Seat {
     }
 }
 
+/// A slot with a task in it. What it leaves when it is dropped is offered to all pools.
+#[derive(Debug)]
+pub(crate) struct Slot<'a> {
+    seat: &'a Seat,
+    task: TaskId,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.seat.change(|seat| {
+            if let Some(entry) = seat.tasks.get_mut(&self.task) {
+                entry.takes_slot = false;
+            }
+        });
+    }
+}
+
 /// Says that the session is over when it is.
 pub(crate) struct Online<'a>(&'a Seat);
 
@@ -279,11 +332,48 @@ mod tests {
             board.seat("http://a", Address::repeat_byte(1)),
             board.seat("http://b", Address::repeat_byte(2)),
         );
-        let held = one.slot().await;
-        let _other = two.slot().await;
+        let tasks = [1, 2, 3].map(TaskId::repeat);
+        one.took(tasks[0], true);
+        let held = one.slot(tasks[0]).await;
+        two.took(tasks[1], true);
+        let _other = two.slot(tasks[1]).await;
         assert_eq!(board.free.available_permits(), 0);
         drop(held);
-        assert!(one.slot().await.is_some());
+        assert!(one.slot(tasks[0]).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_pool_is_offered_what_others_leave() {
+        let board = Board::new(2);
+        let (one, two) = (
+            board.seat("http://a", Address::repeat_byte(1)),
+            board.seat("http://b", Address::repeat_byte(2)),
+        );
+        let [first, second, computed] = [1, 2, 3].map(TaskId::repeat);
+        one.took(first, true);
+        assert_eq!(
+            (one.slots(), two.slots()),
+            (2, 1),
+            "its own it counts itself"
+        );
+        one.took(second, true);
+        assert_eq!(
+            two.slots_other_than(1).await,
+            0,
+            "one that waits counts too"
+        );
+        two.took(computed, false);
+        assert_eq!(one.slots(), 2);
+        let slot = one.slot(first).await;
+        drop(slot);
+        assert_eq!(
+            two.slots_other_than(0).await,
+            1,
+            "it only waits for the chain now"
+        );
+        one.ended(first);
+        one.ended(second);
+        assert_eq!(two.slots_other_than(1).await, 2);
     }
 
     #[tokio::test]
@@ -293,7 +383,7 @@ mod tests {
         board.idle().await;
         let task = TaskId::repeat(3);
         let _online = seat.online();
-        seat.took(task);
+        seat.took(task, true);
         seat.reported(&Report::new(task, Status::Completed), 1);
         board.drain();
         assert_eq!(seat.slots(), 0);

@@ -20,6 +20,7 @@ use crate::{
     replicate::{Facts, Replicate, Step, at},
     resume::CHAIN_RETRY_MS,
     sandbox::Folders,
+    trace::{step, traced},
 };
 
 /// Between two looks at the chain while nothing is ordered: far below any time to reveal.
@@ -53,7 +54,8 @@ impl Replicate<'_> {
                 .await
                 .map_err(at(Status::ContributeFailed))?;
             self.say(Status::Contributing);
-            self.contribute_hash(outcome).await?;
+            let sent = self.contribute_hash(outcome);
+            traced(step!(self.task(), "contribute"), sent).await?;
         }
         self.say(Status::Contributed);
         self.release_slot();
@@ -122,7 +124,7 @@ impl Replicate<'_> {
                 Failure::plain(Cause::ConsensusReached)
             }
             Some(TaskStatus::Failed) => Failure::plain(Cause::TaskNotActive),
-            _ => Failure::from_error(Cause::ChainReceiptNotValid, error),
+            _ => Failure::of_transaction(error),
         }
     }
 
@@ -194,22 +196,21 @@ impl Replicate<'_> {
             return Ok(());
         }
         self.say(Status::Revealing);
+        traced(step!(self.task(), "reveal"), self.reveal(outcome)).await
+    }
+
+    async fn reveal(&self, outcome: &Outcome) -> Step<()> {
         for attempt in 1..=SEND_TRIES_MAX {
             let sent = self.context.actor.reveal(self.task(), outcome.digest);
             let Err(error) = sent.await else {
                 self.say(Status::Revealed);
                 return Ok(());
             };
-            match self.standing().await {
-                Some(ContributionStatus::Proved) => {
+            if let Some(verdict) = revealed_after_all(self.standing().await, &error) {
+                if verdict.is_ok() {
                     self.say(Status::Revealed);
-                    return Ok(());
                 }
-                Some(ContributionStatus::Rejected) => {
-                    let failure = Failure::from_error(Cause::CannotReveal, &error);
-                    return Err((Status::RevealFailed, failure));
-                }
-                _ => {}
+                return verdict;
             }
             tracing::warn!(task = %self.task(), %error, attempt, "reveal failed, trying again");
             tokio::time::sleep(Duration::from_millis(SEND_RETRY_MS)).await;
@@ -238,6 +239,42 @@ impl Replicate<'_> {
     }
 }
 
+/// What the chain says of a contribution whose reveal failed; none when it may be tried again.
+fn revealed_after_all(
+    standing: Option<ContributionStatus>,
+    error: &chain::Error,
+) -> Option<Step<()>> {
+    match standing? {
+        ContributionStatus::Proved => Some(Ok(())),
+        // The task was reopened meanwhile: those that were silent are out.
+        ContributionStatus::Rejected => {
+            let failure = Failure::from_error(Cause::CannotReveal, error);
+            Some(Err((Status::RevealFailed, failure)))
+        }
+        _ => None,
+    }
+}
+
 fn over() -> (Status, Failure) {
     (Status::Aborted, Failure::plain(Cause::TaskNotActive))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reveal_that_comes_too_late_cannot_be_made_up_for() {
+        let error = chain::Error::Moving;
+        let after = |standing| revealed_after_all(standing, &error);
+        assert_eq!(after(Some(ContributionStatus::Proved)), Some(Ok(())));
+        assert_eq!(after(Some(ContributionStatus::Contributed)), None);
+        let Some(Err((status, failure))) = after(Some(ContributionStatus::Rejected)) else {
+            panic!("it has to be given up");
+        };
+        assert_eq!(
+            (status, failure.cause),
+            (Status::RevealFailed, Cause::CannotReveal)
+        );
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
     Failure, Outcome, archive,
     replicate::{Facts, Replicate, Step, at},
     sandbox::Folders,
+    trace::{step, traced},
     upload,
 };
 
@@ -97,12 +98,14 @@ impl Replicate<'_> {
             let deadline = deadline.await;
             upload::upload(http, to, wallet, &self.authorization, &archive, deadline).await
         };
-        Ok(ResultLink::ipfs(&link.await.map_err(failed)?))
+        let link = traced(step!(self.task(), "upload"), link).await;
+        Ok(ResultLink::ipfs(&link.map_err(failed)?))
     }
 
     pub(crate) async fn contribute(&self, outcome: &Outcome, link: &ResultLink) -> Step<()> {
         self.say(Status::ContributeAndFinalizeOngoing);
-        let sent = self.contribute_and_finalize(outcome, link).await;
+        let sent = self.contribute_and_finalize(outcome, link);
+        let sent = traced(step!(self.task(), "contribute"), sent).await;
         sent.map_err(at(Status::ContributeAndFinalizeFailed))?;
         self.say(Status::ContributeAndFinalizeDone);
         Ok(())
@@ -129,7 +132,7 @@ impl Replicate<'_> {
                 return verdict;
             }
             if attempt == CONTRIBUTE_TRIES_MAX || error.is_revert() {
-                return Err(Failure::from_error(Cause::ChainReceiptNotValid, &error));
+                return Err(Failure::of_transaction(&error));
             }
             tracing::warn!(%error, attempt, "contribution failed, trying again");
             tokio::time::sleep(Duration::from_millis(CONTRIBUTE_RETRY_MS)).await;

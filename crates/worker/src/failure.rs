@@ -2,6 +2,9 @@
 
 use protocol::Cause;
 
+/// How every node begins its refusal of a transaction that its sender cannot pay.
+const INSUFFICIENT_FUNDS: &str = "insufficient funds";
+
 /// A cause and what exactly happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}: {message}")]
@@ -26,6 +29,17 @@ impl Failure {
         Self::new(cause, cause.sentence())
     }
 
+    /// A transaction that failed: a wallet without gas is the operator's to fill, anything else is
+    /// the chain's word.
+    pub(crate) fn of_transaction(error: &chain::Error) -> Self {
+        let is_poor = matches!(error, chain::Error::Refused { reason, .. }
+            if reason.to_lowercase().contains(INSUFFICIENT_FUNDS));
+        match is_poor {
+            true => Self::from_error(Cause::OutOfGas, error),
+            false => Self::from_error(Cause::ChainReceiptNotValid, error),
+        }
+    }
+
     /// The error and its sources in one line.
     pub fn from_error(cause: Cause, error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
@@ -35,5 +49,31 @@ impl Failure {
             source = error.source();
         }
         Self::new(cause, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_wallet_is_told_apart_from_a_chain_that_refuses() {
+        let refused = |reason: &str| chain::Error::Refused {
+            what: "contribute",
+            reason: reason.to_owned(),
+        };
+        for (reason, cause) in [
+            (
+                "Insufficient funds for gas * price + value",
+                Cause::OutOfGas,
+            ),
+            ("insufficient funds for transfer", Cause::OutOfGas),
+            (
+                "max fee per gas less than block base fee",
+                Cause::ChainReceiptNotValid,
+            ),
+        ] {
+            assert_eq!(Failure::of_transaction(&refused(reason)).cause, cause);
+        }
     }
 }

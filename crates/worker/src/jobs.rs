@@ -43,6 +43,11 @@ fn status_of(resumed: Option<&Journal>) -> ReplicateStatus {
     }
 }
 
+/// What was computed before needs no slot any more.
+fn takes_slot(resumed: Option<&Journal>) -> bool {
+    resumed.is_none_or(|journal| journal.computed.is_none())
+}
+
 #[derive(Debug)]
 struct Job {
     status: ReplicateStatus,
@@ -201,7 +206,7 @@ impl Jobs {
             };
             state.jobs.insert(task, job);
         }
-        self.seat.took(task);
+        self.seat.took(task, takes_slot(resumed.as_ref()));
         let jobs = self.clone();
         self.tracker.spawn(async move {
             let replicate = Start {
@@ -218,10 +223,10 @@ impl Jobs {
     }
 
     async fn run(self: &Arc<Self>, start: Start) {
-        // What was computed before needs no slot any more.
-        let slot = match &start.resumed {
-            Some(journal) if journal.computed.is_some() => None,
-            _ => self.seat.slot().await,
+        let task = start.authorization.chain_task_id;
+        let slot = match takes_slot(start.resumed.as_ref()) {
+            true => self.seat.slot(task).await,
+            false => None,
         };
         let voice: Arc<dyn Voice> = self.clone();
         let (result_proxy, sms) = {

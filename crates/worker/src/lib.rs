@@ -28,6 +28,7 @@ mod session;
 mod sms;
 mod spool;
 pub mod status;
+mod trace;
 mod upload;
 
 pub use archive::{names, pack};

@@ -23,11 +23,12 @@ use protocol::{
     params::DealParams,
     status::ReplicateStatus as Status,
 };
-use tokio::sync::{SemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config, Failure, Outcome,
+    board::Slot,
     contest::Wishes,
     inputs::{self, Policy},
     journal::Journal,
@@ -35,6 +36,7 @@ use crate::{
     printed::Observer,
     sandbox::{self, Folders, Ran, Run},
     spool::{self, Spool},
+    trace::{step, traced},
 };
 
 /// What a run gets when its category's time is tiny, for the container's start-up; well below the
@@ -89,7 +91,7 @@ pub(crate) struct Replicate<'a> {
     /// What the pool asks of it besides.
     pub(crate) wishes: watch::Receiver<Wishes>,
     /// Given back as soon as the replicate only waits.
-    pub(crate) slot: Mutex<Option<SemaphorePermit<'a>>>,
+    pub(crate) slot: Mutex<Option<Slot<'a>>>,
     /// What was reported of the app's end; a restart reports it again.
     pub(crate) said: Mutex<Option<Report>>,
     /// A result of an earlier process to go on with.
@@ -142,6 +144,7 @@ fn whose_fault(error: &engine::Error) -> Cause {
         engine::Error::CannotStart { .. } | engine::Error::BadSpec { .. } => {
             Cause::AppComputeFailed
         }
+        engine::Error::NotFound { .. } => Cause::AppNotFoundLocally,
         _ => Cause::Unknown,
     }
 }
@@ -209,7 +212,8 @@ impl Replicate<'_> {
         let downloaded = self.download(&facts, &folders);
         if let Some((image, names)) = self.unless_aborted(downloaded).await? {
             self.say(Status::Computing);
-            self.execute(&facts, &folders, image, names).await?;
+            let run = self.execute(&facts, &folders, image, names);
+            traced(step!(self.task(), "run"), run).await?;
         }
         self.conclude(&facts, &folders).await
     }
@@ -355,7 +359,7 @@ impl Replicate<'_> {
         folders: &Folders,
     ) -> Step<Option<(Image, Vec<String>)>> {
         self.say(Status::AppDownloading);
-        let image = match self.pull(&facts.app).await {
+        let image = match traced(step!(self.task(), "pull"), self.pull(&facts.app)).await {
             Ok(image) => image,
             Err(failure) => {
                 self.contribute_error(Status::AppDownloadFailed, &failure, folders)?;
@@ -364,7 +368,8 @@ impl Replicate<'_> {
         };
         self.say(Status::AppDownloaded);
         self.say(Status::DataDownloading);
-        let names = match self.fetch(facts, folders).await {
+        let fetched = traced(step!(self.task(), "download"), self.fetch(facts, folders));
+        let names = match fetched.await {
             Ok(names) => names,
             Err(failure) => {
                 self.contribute_error(Status::DataDownloadFailed, &failure, folders)?;

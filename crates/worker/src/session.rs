@@ -187,7 +187,7 @@ impl Session<'_> {
         let dial = tokio_tungstenite::connect_async_with_config(url, Some(limits), true);
         let (mut socket, _) = dial.await.map_err(broken)?;
         let login = Duration::from_millis(LOGIN_TIMEOUT_MS);
-        let slots = self.seat.slots();
+        let (is_draining, mut slots) = (self.seat.is_draining(), self.seat.slots());
         let mut reader = tokio::time::timeout(login, self.login(&mut socket, slots))
             .await
             .map_err(broken)??;
@@ -213,8 +213,12 @@ impl Session<'_> {
                     Received::Frame(_) => {}
                     Received::Ping => sink.flush().await.map_err(broken)?,
                 },
-                // Logging in again tells the pool that there are no slots any more.
-                () = self.seat.drained(slots) => return Ok(()),
+                // Logging in again tells any pool that there are no slots any more.
+                () = self.seat.drained(is_draining) => return Ok(()),
+                other = self.seat.slots_other_than(slots) => {
+                    slots = other;
+                    send(&mut sink, &ToPool::Slots { slots }).await?;
+                }
             }
         }
     }

@@ -123,7 +123,7 @@ mod tests {
         let board = Board::new(2);
         let seat = board.seat("http://pool", Address::repeat_byte(7));
         let task = TaskId::repeat(1);
-        seat.took(task);
+        seat.took(task, true);
         for status in [ReplicateStatus::Computing, ReplicateStatus::Computed] {
             seat.reported(&Report::new(task, status), 0);
         }

@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     env_vars,
     outcome::{Failure, Report, note},
-    paths,
+    paths, spans,
 };
 
 /// Name of the file that gets the words of a detached network.
@@ -64,6 +64,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         return detach(args, &data_dir, context.raw);
     }
     let start = Instant::now();
+    spans::start("iexec", None)?;
     let network = builder(args, &data_dir).start().await.map_err(failure)?;
     announce(args, context.raw, network.info(), start)?;
     let (mut interrupt, mut terminate) = (

@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
     Config, Error, clock::Clock, connection::WORKERS_MAX, database::Database, live::Live,
-    machine::Task, shell::Input,
+    machine::Task, refusals::Refusals, shell::Input,
 };
 use challenges::Challenges;
 
@@ -36,6 +36,7 @@ pub(crate) struct Api {
     pub(crate) whitelist: Vec<Address>,
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) worker_seats: Arc<Semaphore>,
+    pub(crate) refusals: Arc<Refusals>,
     stream_seats: seats::Seats,
     database: Database,
     pub(crate) live: Live,
@@ -60,6 +61,7 @@ impl Api {
             whitelist: config.whitelist.clone(),
             inbox,
             worker_seats: Arc::new(Semaphore::new(WORKERS_MAX)),
+            refusals: Arc::default(),
             stream_seats: seats::Seats::default(),
             database,
             live,

@@ -53,7 +53,8 @@ impl Pool {
     async fn start_with(chain: &Script, config: Config, sms: Option<Arc<dyn Sms>>) -> Self {
         let service = Service::over(config, Arc::new(chain.clone()), None, sms);
         let service = service.await.unwrap();
-        let (router, parts) = (service.router(), service.parts());
+        let router = service.router().merge(service.handle().status_router());
+        let parts = service.parts();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}{CONNECT_PATH}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -463,6 +464,27 @@ async fn only_listed_workers_with_a_good_signature_get_in() {
     assert!(matches!(stranger.receive().await, ToWorker::Refused { .. }));
     let mut friend = Worker::dial(&pool, friend).await;
     assert!(matches!(friend.receive().await, ToWorker::Welcome { .. }));
+
+    let (mut mute, _) = connect_async(pool.url.as_str()).await.unwrap();
+    mute.next().await.unwrap().unwrap();
+    mute.send(Message::Text("hello?".into())).await.unwrap();
+    let told = mute.next().await.unwrap().unwrap();
+    assert!(told.to_text().unwrap().contains("a login was expected"));
+    let (_, status) = pool.get("/status").await;
+    let refused = serde_json::json!({ "no-login": 1, "not-on-whitelist": 1 });
+    assert_eq!(status["refused"], refused);
+}
+
+#[tokio::test]
+async fn a_worker_tells_how_many_slots_others_leave() {
+    let pool = Pool::start(&Script::new(), memory()).await;
+    let mut worker = Worker::log_in(&pool).await;
+    worker.send(&ToPool::Slots { slots: 0 }).await;
+    // Frames of one worker are taken in their order.
+    let task = TaskId::repeat(1);
+    worker.report(Report::new(task, Computed)).await;
+    let (_, workers) = pool.get("/workers").await;
+    assert_eq!(workers[0]["slots"], 0);
 }
 
 #[tokio::test]

@@ -168,6 +168,13 @@ pub enum Event {
     },
     /// A worker logged in; a second time counts as a reconnection.
     WorkerOnline(Hello),
+    /// Other pools have taken slots of a worker, or given them back.
+    SlotsChanged {
+        /// Whose.
+        worker: Address,
+        /// Tasks it runs at once for this pool now.
+        slots: u32,
+    },
     /// A worker's connection is gone.
     WorkerOffline(Address),
     /// A worker has understood an order.

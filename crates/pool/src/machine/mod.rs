@@ -27,6 +27,8 @@ mod timer;
 pub mod worker;
 
 #[cfg(test)]
+mod cause_tests;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tee_tests;
@@ -213,6 +215,7 @@ impl Machine {
             Event::Challenged { task, challenge } => self.challenged(task, challenge),
             Event::ChallengeFailed { task, reason } => self.challenge_failed(task, &reason, now),
             Event::WorkerOnline(hello) => self.worker_online(hello, now),
+            Event::SlotsChanged { worker, slots } => self.slots_changed(worker, slots),
             Event::WorkerOffline(address) => self.worker_offline(address, now),
             Event::OrderAcknowledged { worker, id } => self.order_acknowledged(worker, id),
             Event::Reported {

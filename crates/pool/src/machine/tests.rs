@@ -246,6 +246,25 @@ fn a_bag_is_initialised_in_batches_and_fills_the_slots() {
 }
 
 #[test]
+fn a_worker_gets_no_more_than_other_pools_leave_it() {
+    let mut pool = Pool::new();
+    pool.online(ALICE, 2, &[]);
+    let slots = |slots| Event::SlotsChanged {
+        worker: ALICE,
+        slots,
+    };
+    pool.step(slots(1));
+    let effects = pool.step(deal(terms(3)));
+    assert_eq!(runs(&effects), [(ALICE, 0)]);
+    pool.step(slots(0));
+    assert!(pool.machine.is_active(id(0), ALICE), "what runs goes on");
+    let failed = Some(Cause::AppComputeFailed);
+    let effects = pool.report(ALICE, id(0), ComputeFailed, failed);
+    assert!(runs(&effects).is_empty(), "its slot is another pool's now");
+    assert_eq!(runs(&pool.step(slots(2))).len(), 2);
+}
+
+#[test]
 fn deals_that_the_pool_cannot_serve_fail_with_the_reason() {
     let tee = Terms {
         tag: Tag::parse("tee,scone").unwrap(),

@@ -28,7 +28,7 @@ pub struct Worker {
     pub name: String,
     /// `docker` or `builtin`.
     pub engine: String,
-    /// Tasks it runs at once.
+    /// Tasks it runs at once, as it said last.
     pub slots: u32,
     /// It has a connection.
     pub is_online: bool,
@@ -124,6 +124,14 @@ impl Machine {
         }
         self.effects.push(Effect::ReadScores(vec![address]));
         self.reindex(address);
+    }
+
+    /// What it runs for us goes on, even if that is more than it has for us now.
+    pub(super) fn slots_changed(&mut self, address: Address, slots: u32) {
+        if let Some(worker) = self.workers.get_mut(&address).filter(|w| w.is_online) {
+            worker.slots = slots.min(SLOTS_MAX);
+            self.reindex(address);
+        }
     }
 
     /// Tasks that a worker did not name at login may be done: it gets a moment to say so.

@@ -67,10 +67,24 @@ pub(super) fn text(status: &Status) -> String {
             "iexec_core_tasks_count{{period=\"ALL\",status=\"{stage}\"}} {count}"
         );
     }
+    refused(status, &mut text);
     let _ = write!(
         text,
         "# TYPE iexec_version_info gauge\n\
          iexec_version_info{{iexecAppName=\"iexec-pool\",iexecAppVersion=\"{VERSION}\"}} 1\n"
     );
     text
+}
+
+fn refused(status: &Status, text: &mut String) {
+    text.push_str(
+        "# HELP iexec_core_workers_refused_total Logins refused since the start, by reason.\n\
+         # TYPE iexec_core_workers_refused_total counter\n",
+    );
+    for (reason, count) in &status.refused {
+        let _ = writeln!(
+            text,
+            "iexec_core_workers_refused_total{{reason=\"{reason}\"}} {count}"
+        );
+    }
 }

@@ -12,11 +12,13 @@ use crate::{
     context::Context,
     env_vars,
     outcome::{Failure, Report},
+    spans,
 };
 
 /// Runs until a signal.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let settings = settings(args)?;
+    spans::start("iexec-pool", settings.traces.as_deref())?;
     let workerpool = settings
         .workerpool
         .ok_or_else(|| wrong("no workerpool is given"))?;

@@ -28,6 +28,7 @@ use crate::{
     context::Context,
     env_vars,
     outcome::{Failure, Report},
+    spans,
 };
 
 /// No container has such a name: the engine is asked for it to see whether it answers.
@@ -36,6 +37,7 @@ const NO_CONTAINER: &str = "iexec-healthz-";
 /// Runs until a signal.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let settings = settings(args)?;
+    spans::start("iexec-worker", settings.traces.as_deref())?;
     let place = Place::find(context, &args.common, &settings.chain)?;
     let (listen, data) = (settings.listen, settings.data.clone());
     let host = Host::open(&STANDARD, &args.common.place, listen, data, context).await?;
