@@ -6,7 +6,7 @@
 //!
 //! Both promise the same, and one contract suite (`tests/contract.rs`) holds them to it:
 //!
-//! - an image is what its [`Pin`] says, or it is refused;
+//! - an image is what its [`Pin`] says and made for this machine, or it is refused;
 //! - a container has a memory, process, cpu, disk and log limit and a deadline, a small
 //!   capability set, no new privileges, and sees nothing of this process's environment;
 //! - the end of a container is an event, never found by polling;
@@ -42,6 +42,7 @@ mod error;
 mod image;
 mod log;
 mod network;
+mod platform;
 mod progress;
 mod reference;
 mod registry;
@@ -87,7 +88,8 @@ pub trait Engine: Send + Sync + Debug {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DigestMismatch`], [`Error::RegistryUnreachable`],
-    /// [`Error::Unauthorized`] are distinct on purpose: they become distinct failure causes.
+    /// [`Error::Unauthorized`], [`Error::PlatformMismatch`] are distinct on purpose: they become
+    /// distinct failure causes.
     async fn pull(
         &self,
         image: &ImageRef,

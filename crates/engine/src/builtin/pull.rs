@@ -7,10 +7,6 @@ use futures_util::StreamExt;
 use oci_client::Client;
 use oci_client::client::SizedStream;
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
-    OCI_IMAGE_MEDIA_TYPE,
-};
 use oci_client::secrets::RegistryAuth;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
@@ -26,13 +22,6 @@ const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
 const LAYERS_BYTES_MAX: u64 = 16 << 30;
 /// Docker's own limit.
 const LAYERS_MAX: usize = 127;
-
-const MANIFEST_TYPES: [&str; 4] = [
-    OCI_IMAGE_MEDIA_TYPE,
-    OCI_IMAGE_INDEX_MEDIA_TYPE,
-    IMAGE_MANIFEST_MEDIA_TYPE,
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE,
-];
 
 /// What a manifest promises.
 pub(super) struct Found {
@@ -75,7 +64,7 @@ impl<'a> Puller<'a> {
         for _ in 0..INDEX_DEPTH_MAX {
             match serde_json::from_slice::<OciIndex>(&document) {
                 Ok(index) => {
-                    let chosen = choose(&index.manifests).map_err(|error| self.failed(error))?;
+                    let chosen = choose(&index.manifests, &self.image.to_string())?;
                     document = self.manifest(chosen.digest.parse()?).await?;
                 }
                 Err(_) => return self.read(&document).await,
@@ -88,7 +77,11 @@ impl<'a> Puller<'a> {
         let reference = registry::reference(&self.image.at(digest));
         let answer = self
             .client
-            .pull_manifest_raw(&reference, &RegistryAuth::Anonymous, &MANIFEST_TYPES)
+            .pull_manifest_raw(
+                &reference,
+                &RegistryAuth::Anonymous,
+                &registry::MANIFEST_TYPES,
+            )
             .await;
         let (document, _) = answer.map_err(|error| registry::classify(self.image, error))?;
         let found = Digest::of(&document);
@@ -122,7 +115,7 @@ impl<'a> Puller<'a> {
         while let Some(piece) = blob.next().await? {
             config.extend_from_slice(&piece);
         }
-        let parsed = ImageConfig::parse(&config)?;
+        let parsed = ImageConfig::parse(&config).map_err(|error| error.about(self.image))?;
         parsed.check_layers(layers.len())?;
         Ok(Found {
             id,

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{CreateImageInfo, ImageInspect};
-use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptions,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{message, status};
 use crate::archive::Archive;
+use crate::platform::{self, Platform};
 use crate::{Digest, Error, Image, ImageRef, Pin, Progress, ProgressSink, Resolved, registry};
 
 /// A pull that has not ended by then never will: ten gigabytes over a slow line.
@@ -24,16 +27,69 @@ pub(super) async fn pull(
     if let Some(present) = present(api, image, pin).await? {
         return Ok(present);
     }
-    match fetch(api, &image.at(pin.digest), progress).await {
+    let at = image.at(pin.digest);
+    match fetch(api, &at, progress).await {
         Ok(()) => {}
         Err(error @ Error::NotFound { .. }) => return Err(explain(api, image, pin, error).await),
+        Err(error @ Error::PlatformMismatch { .. }) => return Err(offered(&at, error).await),
         Err(error) => return Err(error),
     }
-    present(api, image, pin)
-        .await?
-        .ok_or_else(|| Error::NotFound {
-            image: image.at(pin.digest).to_string(),
-        })
+    let pulled = present(api, image, pin).await;
+    if matches!(pulled, Err(Error::PlatformMismatch { .. })) {
+        // The daemon looks at the platform only where there is a choice.
+        discard(api, &at).await;
+    }
+    pulled?.ok_or_else(|| Error::NotFound {
+        image: at.to_string(),
+    })
+}
+
+/// Takes away what has just been pulled in vain.
+async fn discard(api: &bollard::Docker, image: &ImageRef) {
+    let removed = api
+        .remove_image(&image.to_string(), None::<RemoveImageOptions>, None)
+        .await;
+    if let Err(error) = removed {
+        tracing::debug!(%image, error = message(&error), "image left behind");
+    }
+}
+
+/// The daemon found nothing for this machine in an index and does not say what is there.
+async fn offered(image: &ImageRef, error: Error) -> Error {
+    match (registry::platforms(image).await, error) {
+        (Ok(found), Error::PlatformMismatch { expected, .. }) => Error::PlatformMismatch {
+            image: image.to_string(),
+            found,
+            expected,
+        },
+        (_, error) => error,
+    }
+}
+
+/// Refuses an image that is not for the machine of the daemon, which need not be this one.
+async fn check_platform(
+    api: &bollard::Docker,
+    image: &ImageRef,
+    platform: &Platform,
+) -> Result<(), Error> {
+    let version = api
+        .version()
+        .await
+        .map_err(Error::docker("tell its version"))?;
+    let host = Platform::host();
+    let host = Platform {
+        os: version.os.unwrap_or(host.os),
+        architecture: version.arch.unwrap_or(host.architecture),
+    };
+    platform.check(&host, &image.to_string())
+}
+
+async fn usable(api: &bollard::Docker, name: &ImageRef, found: &ImageInspect) -> Result<(), Error> {
+    let platform = Platform {
+        os: found.os.clone().unwrap_or_default(),
+        architecture: found.architecture.clone().unwrap_or_default(),
+    };
+    check_platform(api, name, &platform).await
 }
 
 /// The pinned image, when this machine has it.
@@ -44,6 +100,7 @@ async fn present(
 ) -> Result<Option<Image>, Error> {
     let by_digest = inspect(api, &image.at(pin.digest).to_string()).await?;
     if let Some(found) = by_digest {
+        usable(api, image, &found).await?;
         let id = image_id(&found)?;
         return Ok(Some(Image {
             reference: image.clone(),
@@ -57,6 +114,7 @@ async fn present(
     let Some(found) = inspect(api, &pin.digest.to_string()).await? else {
         return Ok(None);
     };
+    usable(api, image, &found).await?;
     let (id, digest) = (image_id(&found)?, repo_digest(&found, image));
     Ok((id == pin.digest).then(|| Image {
         reference: image.clone(),
@@ -167,10 +225,17 @@ fn classify(image: &ImageRef, error: &bollard::errors::Error) -> Error {
         "eof",
         "toomanyrequests",
     ];
+    const FOREIGN: [&str; 3] = [
+        "no matching manifest for",
+        "no image found in image index",
+        "no image found in manifest list",
+    ];
     let (image, reason) = (image.to_string(), message(error));
     let words = reason.to_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
-    if says(&REFUSED) {
+    if says(&FOREIGN) {
+        platform::mismatch(&image, "other machines", &Platform::host())
+    } else if says(&REFUSED) {
         Error::Unauthorized { image, reason }
     } else if says(&SILENT) {
         Error::RegistryUnreachable { image, reason }
@@ -206,7 +271,9 @@ pub(super) async fn import(
     tag: &str,
 ) -> Result<Image, Error> {
     let reference = ImageRef::parse(tag)?;
-    let archive = Archive::parse(archive)?.to_docker_archive(&reference)?;
+    let archive = Archive::parse(archive)?;
+    check_platform(api, &reference, &archive.platform()?).await?;
+    let archive = archive.to_docker_archive(&reference)?;
     let options = ImportImageOptionsBuilder::default().build();
     let steps = api.import_image(options, bollard::body_full(archive), None);
     let loaded: Result<Vec<_>, _> = steps.try_collect().await;
@@ -269,6 +336,10 @@ mod tests {
                 "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused"
             ),
             Error::RegistryUnreachable { .. }
+        ));
+        assert!(matches!(
+            sort("no matching manifest for linux/amd64 in the manifest list entries"),
+            Error::PlatformMismatch { .. }
         ));
         assert!(matches!(sort("disk full"), Error::PullFailed { .. }));
     }

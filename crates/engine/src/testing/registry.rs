@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use oci_client::client::{Config, ImageLayer};
-use oci_client::manifest::OciImageManifest;
+use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
 use oci_client::secrets::RegistryAuth;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::image::TestImage;
@@ -107,6 +108,46 @@ impl Registry {
             .await
             .map_err(|error| text(&error))?;
         Ok((name, digest))
+    }
+
+    /// Uploads an index of images for their architectures as `<address>/<repository>:<tag>`; its
+    /// name, its digest, and the digests of the images in the same order.
+    ///
+    /// # Errors
+    /// What the registry said.
+    pub async fn push_index(
+        &self,
+        images: &[TestImage],
+        repository: &str,
+        tag: &str,
+    ) -> Result<(ImageRef, Digest, Vec<Digest>), String> {
+        let (mut digests, mut entries) = (Vec::new(), Vec::new());
+        for image in images {
+            let path = format!("{repository}:{tag}-{}", image.architecture);
+            let (_, digest) = self.push(image, &path).await?;
+            digests.push(digest);
+            entries.push(json!({
+                "mediaType": OCI_IMAGE_MEDIA_TYPE, "digest": digest.to_string(),
+                "size": 0, "platform": { "os": "linux", "architecture": image.architecture },
+            }));
+        }
+        let index = json!({
+            "schemaVersion": 2, "mediaType": OCI_IMAGE_INDEX_MEDIA_TYPE, "manifests": entries,
+        });
+        let index = index.to_string();
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let name = ImageRef::parse(&format!("{}/{repository}:{tag}", self.address));
+        let name = name.map_err(|error| text(&error))?;
+        let kind = OCI_IMAGE_INDEX_MEDIA_TYPE.parse();
+        registry::client(&name)
+            .push_manifest_raw(
+                &registry::reference(&name),
+                index.clone(),
+                kind.map_err(|_| "no media type".to_owned())?,
+            )
+            .await
+            .map_err(|error| text(&error))?;
+        Ok((name, Digest::of(index.as_bytes()), digests))
     }
 }
 

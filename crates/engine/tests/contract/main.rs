@@ -11,6 +11,7 @@ mod image;
 mod killed;
 mod limit;
 mod network;
+mod platform;
 mod run;
 mod world;
 
@@ -72,6 +73,10 @@ both! {
     image::what_is_nowhere_is_not_found,
     image::a_silent_registry_is_unreachable,
     image::resolve_asks_the_engine_then_the_registry,
+    platform::an_image_for_another_machine_is_refused,
+    platform::an_archive_for_another_machine_is_refused,
+    platform::an_index_gives_the_image_for_this_machine,
+    platform::an_index_without_this_machine_names_what_it_has,
     cleanup::kill_ends_a_run,
     cleanup::killing_nothing_is_fine,
     cleanup::a_dropped_run_leaves_nothing,
