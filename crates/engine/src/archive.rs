@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-pub(crate) use crate::platform::architecture;
 use crate::platform::{Platform, mismatch};
 use crate::{Digest, Error, ImageRef};
 
@@ -298,6 +297,7 @@ fn normal(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::architecture;
 
     fn pack(files: &[(&str, &[u8])]) -> Bytes {
         let mut tar = tar::Builder::new(Vec::new());

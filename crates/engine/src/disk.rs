@@ -121,6 +121,11 @@ pub(crate) fn writable(binds: &[Bind]) -> impl Iterator<Item = PathBuf> {
     writable.map(|bind| bind.host.clone())
 }
 
+/// All that is in a folder, bytes.
+pub(crate) fn bytes_in(folder: &Path) -> u64 {
+    measure(&[folder.to_owned()], u64::MAX - 1).bytes
+}
+
 /// Counts until there are more than `files_max`, or folders too deep: then as too many files.
 fn measure(folders: &[PathBuf], files_max: u64) -> Used {
     let mut used = Used::default();

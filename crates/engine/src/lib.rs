@@ -34,6 +34,8 @@
 mod archive;
 #[cfg(target_os = "linux")]
 mod builtin;
+mod cache;
+mod credentials;
 mod detect;
 mod digest;
 mod disk;
@@ -62,6 +64,8 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(target_os = "linux")]
 pub use builtin::{Builtin, run_bundle_main};
+pub use cache::IMAGES_MAX;
+pub use credentials::Credentials;
 pub use detect::{Choice, Config, HELPER_SUBCOMMAND, detect};
 pub use digest::Digest;
 pub use docker::Docker;
@@ -84,7 +88,8 @@ pub trait Engine: Send + Sync + Debug {
 
     /// Makes the image present and proves that it is the one the pin demands.
     ///
-    /// No network is touched when an image with the pinned digest is already here.
+    /// No network is touched when an image with the pinned digest is already here. While the
+    /// answer or a clone of it lives, the image is not removed to make room for others.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DigestMismatch`], [`Error::RegistryUnreachable`],
@@ -111,6 +116,15 @@ pub trait Engine: Send + Sync + Debug {
     /// # Errors
     /// [`Error::BadArchive`] when the tar holds no single image.
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error>;
+
+    /// Images that are here and need no download, the last used first; at most [`IMAGES_MAX`].
+    /// One that nobody has pulled or pushed has no digest.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        Ok(Vec::new())
+    }
 
     /// Runs one container from creation to removal and tells how it ended.
     ///

@@ -27,6 +27,7 @@ mod session;
 mod sms;
 mod spool;
 pub mod status;
+mod stock;
 mod upload;
 
 pub use archive::{names, pack};

@@ -16,6 +16,7 @@ mod link;
 mod pull;
 mod root;
 mod run;
+mod shelf;
 mod store;
 mod user;
 
@@ -35,8 +36,8 @@ use crate::archive::Archive;
 use crate::running::Running;
 use crate::spec::check_name;
 use crate::{
-    Digest, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink, Resolved, RunSpec,
-    registry,
+    Config, Credentials, Digest, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink,
+    Resolved, RunSpec, registry,
 };
 use bundle::Bundle;
 pub use helper::run_bundle_main;
@@ -52,6 +53,7 @@ use store::Store;
 #[derive(Debug)]
 pub struct Builtin {
     store: Arc<Store>,
+    credentials: Credentials,
     runs: PathBuf,
     /// Distinguishes our control groups from those of another directory's engine.
     group_prefix: String,
@@ -60,13 +62,32 @@ pub struct Builtin {
 }
 
 impl Builtin {
-    /// Prepares the directory of images and containers. One process at a time may use it.
+    /// Prepares the directory of images and containers. One process at a time may use it. Images
+    /// stay until somebody removes them.
     ///
     /// `helper` is the command that calls [`run_bundle_main`] with its last argument.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when not root.
     pub fn new(root_dir: PathBuf, helper: Vec<OsString>) -> Result<Self, Error> {
+        Self::prepare(root_dir, helper, Credentials::default(), None)
+    }
+
+    /// With everything that the configuration says.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        let (root_dir, helper) = (config.root_dir.clone(), config.helper.clone());
+        let credentials = config.credentials.clone();
+        let builtin = Self::prepare(root_dir, helper, credentials, config.cache_bytes_max)?;
+        builtin.store.tidy().await;
+        Ok(builtin)
+    }
+
+    fn prepare(
+        root_dir: PathBuf,
+        helper: Vec<OsString>,
+        credentials: Credentials,
+        bytes_max: Option<u64>,
+    ) -> Result<Self, Error> {
         if !rustix::process::geteuid().is_root() {
             let reason = "the built-in engine needs root; start Docker or run as root".to_owned();
             return Err(Error::Unavailable { reason });
@@ -79,9 +100,11 @@ impl Builtin {
             "/run-{}-",
             &Digest::of(root.as_os_str().as_bytes()).hex()[..8]
         );
-        let store = Arc::new(Store::open(&root)?);
+        let mut store = Store::open(&root)?;
+        store.bytes_max = bytes_max;
         Ok(Self {
-            store,
+            store: Arc::new(store),
+            credentials,
             runs,
             group_prefix,
             helper,
@@ -114,8 +137,9 @@ impl Builtin {
         progress: &ProgressSink,
     ) -> Result<(), Error> {
         let at = image.at(digest);
-        let puller = Puller::new(&at, progress);
+        let puller = Puller::new(&at, &self.credentials, progress);
         let found = puller.find(digest).await?;
+        let _found = self.store.leases.hold(found.id.to_string()).await;
         let layers = match self.store.contains(found.id) {
             true => None,
             false => Some(puller.layers(&found, &self.store).await?),
@@ -130,11 +154,56 @@ impl Builtin {
         .await
     }
 
+    /// Makes the image present; it is not removed for others from the moment it is asked for.
+    async fn ensure(
+        &self,
+        image: &ImageRef,
+        pin: &Pin,
+        progress: &ProgressSink,
+    ) -> Result<Image, Error> {
+        let at = image.at(pin.digest);
+        let _asked = self.store.leases.hold(at.to_string()).await;
+        let _local = self.store.leases.hold(pin.digest.to_string()).await;
+        if let Some(present) = self.find(image, pin).await? {
+            return Ok(self.held(present).await);
+        }
+        match self.fetch(image, pin.digest, progress).await {
+            Ok(()) => {}
+            Err(error @ Error::NotFound { .. }) => {
+                return Err(self.explain(image, pin, error).await);
+            }
+            Err(error) => return Err(error),
+        }
+        let pulled = self.find(image, pin).await?;
+        let pulled = pulled.ok_or_else(|| Error::NotFound {
+            image: at.to_string(),
+        })?;
+        let held = self.held(pulled).await;
+        self.tidy().await;
+        Ok(held)
+    }
+
+    async fn held(&self, image: Image) -> Image {
+        let lease = self.store.leases.hold(image.id.to_string()).await;
+        self.store.touch(image.id);
+        Image { lease, ..image }
+    }
+
+    /// Goes on to its end when the pull is given up meanwhile.
+    async fn tidy(&self) {
+        let store = Arc::clone(&self.store);
+        let tidied = tokio::spawn(async move { store.tidy().await });
+        let _ = tidied.await;
+    }
+
     /// When the digest is nowhere, says what stands under the name instead.
     async fn explain(&self, image: &ImageRef, pin: &Pin, error: Error) -> Error {
         let found = match self.known(image).await {
             Ok(Some(known)) => known.digest.or(known.image_id),
-            _ => registry::manifest_digest(image).await.ok(),
+            _ => {
+                let asked = registry::manifest_digest(image, &self.credentials);
+                asked.await.ok()
+            }
         };
         match found {
             Some(found) if found != pin.digest => Error::DigestMismatch {
@@ -170,27 +239,16 @@ impl Engine for Builtin {
         pin: &Pin,
         progress: &ProgressSink,
     ) -> Result<Image, Error> {
-        if let Some(present) = self.find(image, pin).await? {
-            return Ok(present);
-        }
-        match self.fetch(image, pin.digest, progress).await {
-            Ok(()) => {}
-            Err(error @ Error::NotFound { .. }) => {
-                return Err(self.explain(image, pin, error).await);
-            }
-            Err(error) => return Err(error),
-        }
-        let pulled = self.find(image, pin).await?;
-        pulled.ok_or_else(|| Error::NotFound {
-            image: image.at(pin.digest).to_string(),
-        })
+        let pulled = self.ensure(image, pin, progress).await;
+        pulled.map_err(|error| self.credentials.hide(error))
     }
 
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, Error> {
         match self.known(image).await? {
             Some(resolved) => Ok(resolved),
             None => {
-                let digest = registry::manifest_digest(image).await?;
+                let asked = registry::manifest_digest(image, &self.credentials).await;
+                let digest = asked.map_err(|error| self.credentials.hide(error))?;
                 Ok(Resolved {
                     digest: Some(digest),
                     image_id: None,
@@ -200,8 +258,17 @@ impl Engine for Builtin {
     }
 
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error> {
-        let (store, reference) = (Arc::clone(&self.store), ImageRef::parse(tag)?);
-        blocking(move || store.import(&Archive::parse(archive)?, &reference)).await
+        let reference = ImageRef::parse(tag)?;
+        let archive = blocking(move || Archive::parse(archive)).await?;
+        let _here = self.store.leases.hold(archive.id().to_string()).await;
+        let store = Arc::clone(&self.store);
+        let image = blocking(move || store.import(&archive, &reference)).await?;
+        Ok(self.held(image).await)
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.known_images()).await
     }
 
     async fn run(

@@ -7,14 +7,13 @@ use futures_util::StreamExt;
 use oci_client::Client;
 use oci_client::client::SizedStream;
 use oci_client::errors::OciDistributionError;
-use oci_client::secrets::RegistryAuth;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::config::ImageConfig;
 use super::store::Store;
 use crate::archive::{INDEX_DEPTH_MAX, OciIndex, OciManifest, choose};
-use crate::{Digest, Error, ImageRef, Progress, ProgressSink, registry};
+use crate::{Credentials, Digest, Error, ImageRef, Progress, ProgressSink, registry};
 
 /// Manifests and configs are documents of some kilobytes.
 const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
@@ -34,6 +33,7 @@ pub(super) struct Found {
 pub(super) struct Puller<'a> {
     client: Client,
     image: &'a ImageRef,
+    credentials: &'a Credentials,
     progress: &'a ProgressSink,
 }
 
@@ -50,10 +50,15 @@ impl Drop for Layers {
 }
 
 impl<'a> Puller<'a> {
-    pub(super) fn new(image: &'a ImageRef, progress: &'a ProgressSink) -> Self {
+    pub(super) fn new(
+        image: &'a ImageRef,
+        credentials: &'a Credentials,
+        progress: &'a ProgressSink,
+    ) -> Self {
         Self {
             client: registry::client(image),
             image,
+            credentials,
             progress,
         }
     }
@@ -79,7 +84,7 @@ impl<'a> Puller<'a> {
             .client
             .pull_manifest_raw(
                 &reference,
-                &RegistryAuth::Anonymous,
+                &self.credentials.auth(self.image),
                 &registry::MANIFEST_TYPES,
             )
             .await;

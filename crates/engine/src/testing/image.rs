@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::install::ensure;
-use crate::archive::{Archive, architecture};
+use crate::archive::Archive;
+use crate::platform::architecture;
 use crate::{Digest, Error, ImageRef};
 
 /// The programs of busybox that tests call by name.
