@@ -1,8 +1,8 @@
 //! The engine that needs nothing but Linux and root.
 //!
 //! Layout of its directory, all of it root's alone: `images/<id>/` holds an image's config, its
-//! names and its unpacked root, made once; `blobs/sha256/` holds layers while they are being
-//! fetched; `runs/<name>/` holds a container while it runs: its writable layer, its settings,
+//! names, its size, its last use and its unpacked root, made once; `blobs/sha256/` holds layers
+//! while they are being fetched; `runs/<name>/` holds a container while it runs: its writable layer, its settings,
 //! how it ended.
 
 mod bundle;

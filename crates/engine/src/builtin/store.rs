@@ -221,7 +221,8 @@ impl Store {
         self.weigh(part).map(drop)
     }
 
-    /// Adds a name, without digest to what is imported; a tag is taken from the image that had it before.
+    /// Adds a name, without digest to what is imported; a tag is taken from the image that had
+    /// it before.
     pub(super) fn add_name(
         &self,
         id: Digest,

@@ -55,7 +55,7 @@ pub(super) async fn run(
         limits: spec.limits,
         before: Disk::before(&spec.binds).await,
     };
-    let lane = Lane::open(&docker.api, &spec).await?;
+    let lane = Lane::open(docker, &spec).await?;
     create(docker, &spec, &note, &lane).await?;
     let logs = CappedLog::new(logs, spec.limits.log_bytes);
     let result = start(docker, &spec, note, logs, cancel).await;
@@ -100,7 +100,7 @@ pub(super) async fn adopt(
 
 /// What the daemon knows of it; nothing when it is gone.
 async fn inspect(api: &bollard::Docker, name: &str) -> Result<Seen, Error> {
-    match look(api, name).await {
+    match observe(api, name).await {
         Ok(found) => Ok(Seen(found)),
         Err(error) if status(&error) == Some(404) => Ok(Seen::default()),
         Err(error) => Err(Error::docker("inspect a container")(error)),
@@ -109,7 +109,7 @@ async fn inspect(api: &bollard::Docker, name: &str) -> Result<Seen, Error> {
 
 /// Looks again while Podman calls a container `stopped`, which is none of Docker's words: its exit
 /// is being written down.
-async fn look(api: &bollard::Docker, name: &str) -> Result<ContainerInspectResponse, ApiError> {
+async fn observe(api: &bollard::Docker, name: &str) -> Result<ContainerInspectResponse, ApiError> {
     for _ in 1..OOM_LOOKS_MAX {
         match api.inspect_container(name, None).await {
             Err(ApiError::JsonDataError { message, .. }) if message.contains("`stopped`") => {
@@ -373,7 +373,7 @@ async fn stop(
 /// exit: a container that was killed by nobody we know is looked at again.
 async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reason, Error> {
     for look in 1..=OOM_LOOKS_MAX {
-        let state = match look(api, name).await {
+        let state = match observe(api, name).await {
             Ok(container) => container.state.unwrap_or_default(),
             Err(error) if status(&error) == Some(404) => return Ok(Reason::Killed),
             Err(error) => return Err(Error::docker("inspect a container")(error)),

@@ -189,7 +189,9 @@ impl Shelf {
             }
             self.forget(name);
         }
-        tracing::info!(id, bytes = one.bytes, "removed an image that was not used");
+        if !is_gone {
+            tracing::info!(id, bytes = one.bytes, "removed an image that was not used");
+        }
         true
     }
 }

@@ -37,8 +37,8 @@ pub async fn docker(test: &str) -> Option<Arc<dyn Engine>> {
     }
 }
 
-/// The Docker engine with a Podman service behind it, and how to reach that; or None with the reason
-/// printed for this test.
+/// The Docker engine with a Podman service behind it, and how to reach that; or None with the
+/// reason printed for this test.
 pub async fn podman(test: &str) -> Option<(Arc<dyn Engine>, String)> {
     let connected = match ensure_podman() {
         Ok(host) => match Docker::connect(Some(&host)).await {

@@ -43,6 +43,8 @@ fn service(program: &Path, dir: &Path, socket: &Path) -> Command {
         .arg(dir.join("root"))
         .arg("--runroot")
         .arg(dir.join("run"))
+        .arg("--network-config-dir")
+        .arg(dir.join("networks"))
         .args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"])
         .args(["--log-level", "info", "system", "service"])
         .arg(format!("--time={IDLE_S}"))
