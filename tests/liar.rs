@@ -59,6 +59,10 @@ impl Engine for Lying {
         self.engine.resolve(image).await
     }
 
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        self.engine.images().await
+    }
+
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error> {
         self.engine.import(archive, tag).await
     }

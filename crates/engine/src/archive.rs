@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::platform::{Platform, mismatch};
 use crate::{Digest, Error, ImageRef};
 
 /// Archives are held in memory, so a compressed one may not unfold beyond this.
@@ -18,6 +19,9 @@ const ARCHIVE_BYTES_MAX: u64 = 2 << 30;
 const ARCHIVE_FILES_MAX: usize = 4096;
 /// `index.json` may point to an index of platforms, which points to manifests, and no further.
 pub(crate) const INDEX_DEPTH_MAX: usize = 3;
+
+/// An index may list as many platforms as it likes; a message should stay readable.
+const PLATFORMS_TOLD_MAX: usize = 8;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -44,6 +48,11 @@ impl Archive {
     /// The image id: the digest of the config.
     pub(crate) fn id(&self) -> Digest {
         Digest::of(&self.config)
+    }
+
+    /// What it is made for, from its config.
+    pub(crate) fn platform(&self) -> Result<Platform, Error> {
+        json(&self.config)
     }
 
     /// Writes the docker-archive format under one name, which every daemon can load.
@@ -124,21 +133,6 @@ pub(crate) struct Descriptor {
     #[serde(default)]
     pub(crate) size: u64,
     platform: Option<Platform>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Platform {
-    architecture: String,
-    os: String,
-}
-
-/// The architecture of this machine in the words of image configs.
-pub(crate) fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 /// The regular files of a tar, without copying them.
@@ -222,7 +216,7 @@ impl Files {
         let mut document = self.get("index.json")?;
         for _ in 0..INDEX_DEPTH_MAX {
             match json::<OciIndex>(&document) {
-                Ok(index) => document = self.blob(choose(&index.manifests)?)?,
+                Ok(index) => document = self.blob(choose(&index.manifests, "in the archive")?)?,
                 Err(_) => return self.oci_manifest(&document),
             }
         }
@@ -239,18 +233,34 @@ impl Files {
     }
 }
 
-/// The only manifest, or the one for this machine.
-pub(crate) fn choose(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
-    let ours = |descriptor: &&Descriptor| {
-        let platform = descriptor.platform.as_ref();
-        platform.is_some_and(|p| p.os == "linux" && p.architecture == architecture())
-    };
+/// The only manifest, or the one for this machine; `image` names them all in the error.
+pub(crate) fn choose<'a>(
+    manifests: &'a [Descriptor],
+    image: &str,
+) -> Result<&'a Descriptor, Error> {
     match manifests {
-        [only] => Ok(only),
-        many => many
-            .iter()
-            .find(ours)
-            .ok_or_else(|| bad(format!("no image for linux/{} inside", architecture()))),
+        [] => return Err(bad("an index without images")),
+        [only] => return Ok(only),
+        _ => {}
+    }
+    let host = Platform::host();
+    let ours = |descriptor: &&Descriptor| descriptor.platform.as_ref() == Some(&host);
+    let found = manifests.iter().find(ours);
+    found.ok_or_else(|| mismatch(image, platforms(manifests), &host))
+}
+
+/// The platforms an index offers, as one text.
+pub(crate) fn platforms(manifests: &[Descriptor]) -> String {
+    let named = manifests.iter().filter_map(|one| one.platform.as_ref());
+    // Attestations are listed as images for "unknown".
+    let named = named.filter(|platform| platform.os != "unknown");
+    let names: Vec<_> = named
+        .take(PLATFORMS_TOLD_MAX)
+        .map(Platform::to_string)
+        .collect();
+    match names.is_empty() {
+        true => "no platform at all".to_owned(),
+        false => names.join(", "),
     }
 }
 
@@ -287,6 +297,7 @@ fn normal(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::architecture;
 
     fn pack(files: &[(&str, &[u8])]) -> Bytes {
         let mut tar = tar::Builder::new(Vec::new());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Docker, Engine, Error};
+use crate::{Credentials, Docker, Engine, Error};
 
 /// The first argument by which a program becomes the built-in engine's helper; it then calls
 /// `run_bundle_main` with the second one, before it has a second thread.
@@ -16,7 +16,7 @@ pub const HELPER_SUBCOMMAND: &str = "__run-bundle";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Choice {
-    /// Docker when its socket answers, else builtin.
+    /// Docker or Podman when a socket answers, else builtin.
     #[default]
     Auto,
     /// A Docker or Podman daemon, nothing else.
@@ -32,8 +32,17 @@ pub struct Config {
     pub choice: Choice,
     /// The value of `DOCKER_HOST`, where set.
     pub docker_host: Option<String>,
-    /// Where the built-in engine keeps its images and running containers.
+    /// The user's folder for what lives as long as the session, `XDG_RUNTIME_DIR`: a Podman that
+    /// is not root's listens there.
+    pub runtime_dir: Option<PathBuf>,
+    /// Where the built-in engine keeps its images and running containers, and Docker the list of
+    /// images that were pulled.
     pub root_dir: PathBuf,
+    /// Who we are at registries that do not serve everybody.
+    pub credentials: Credentials,
+    /// How many bytes of images that were pulled are kept; all without a limit. Those in use
+    /// stay, and so does what somebody else has put there.
+    pub cache_bytes_max: Option<u64>,
     /// The command that calls `run_bundle_main` with one more argument, the directory: this
     /// program's path and a hidden subcommand.
     pub helper: Vec<OsString>,
@@ -49,7 +58,10 @@ impl Config {
         Self {
             choice,
             docker_host: None,
+            runtime_dir: None,
             root_dir,
+            credentials: Credentials::default(),
+            cache_bytes_max: None,
             helper,
         }
     }
@@ -62,33 +74,28 @@ impl Config {
 pub async fn detect(config: &Config) -> Result<Arc<dyn Engine>, Error> {
     match config.choice {
         Choice::Docker => docker(config).await,
-        Choice::Builtin => builtin(config),
+        Choice::Builtin => builtin(config).await,
         Choice::Auto => match docker(config).await {
             Ok(docker) => Ok(docker),
             Err(reason) => {
                 tracing::debug!(%reason, "using the built-in engine");
-                builtin(config)
+                builtin(config).await
             }
         },
     }
 }
 
 async fn docker(config: &Config) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(
-        Docker::connect(config.docker_host.as_deref()).await?,
-    ))
+    Ok(Arc::new(Docker::open(config).await?))
 }
 
 #[cfg(target_os = "linux")]
-fn builtin(config: &Config) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(crate::Builtin::new(
-        config.root_dir.clone(),
-        config.helper.clone(),
-    )?))
+async fn builtin(config: &Config) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(crate::Builtin::open(config).await?))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn builtin(_config: &Config) -> Result<Arc<dyn Engine>, Error> {
+async fn builtin(_config: &Config) -> Result<Arc<dyn Engine>, Error> {
     let reason = "the built-in engine needs Linux; start Docker".to_owned();
     Err(Error::Unavailable { reason })
 }

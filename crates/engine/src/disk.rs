@@ -122,6 +122,11 @@ pub(crate) fn writable(binds: &[Bind]) -> impl Iterator<Item = PathBuf> {
     writable.map(|bind| bind.host.clone())
 }
 
+/// All that is in a folder, bytes.
+pub(crate) fn bytes_in(folder: &Path) -> u64 {
+    measure(&[folder.to_owned()], u64::MAX - 1).bytes
+}
+
 /// Counts until there are more than `files_max`, or folders so deep that not all can be seen: then
 /// as too many files.
 fn measure(folders: &[PathBuf], files_max: u64) -> Used {

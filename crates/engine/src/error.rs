@@ -74,6 +74,16 @@ pub enum Error {
         /// What the registry or the daemon said.
         reason: String,
     },
+    /// The image is for another kind of machine, so nothing of it can run here.
+    #[error("image `{image}` is made for {found}, but this machine runs {expected}")]
+    PlatformMismatch {
+        /// The reference, or the id where there is no name.
+        image: String,
+        /// Operating system and architecture of the image, or of all images to choose from.
+        found: String,
+        /// What this machine, or the daemon's, runs.
+        expected: String,
+    },
     /// The archive to import holds no usable image.
     #[error("invalid image archive: {reason}")]
     BadArchive {
@@ -131,6 +141,20 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::RegistryUnreachable { .. })
+    }
+
+    /// The same error about an image by the name its user knows.
+    pub(crate) fn about(self, name: &crate::ImageRef) -> Self {
+        match self {
+            Self::PlatformMismatch {
+                found, expected, ..
+            } => Self::PlatformMismatch {
+                image: name.to_string(),
+                found,
+                expected,
+            },
+            other => other,
+        }
     }
 
     /// For `map_err` on file system calls, which do not name the path themselves.

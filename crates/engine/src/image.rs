@@ -1,5 +1,6 @@
 //! What an image is to its user: a pin before the pull, an identity after it.
 
+use crate::cache::Lease;
 use crate::{Digest, ImageRef};
 
 /// Which image the caller demands, whatever a tag says today.
@@ -44,6 +45,21 @@ pub struct Image {
     pub id: Digest,
     /// The registry's identity of it: the digest of its manifest. None when never pushed.
     pub digest: Option<Digest>,
+    /// Keeps it from being removed for others while this value lives.
+    pub(crate) lease: Lease,
+}
+
+impl Image {
+    /// One that nobody keeps from being removed.
+    #[must_use]
+    pub fn new(reference: ImageRef, id: Digest, digest: Option<Digest>) -> Self {
+        Self {
+            reference,
+            id,
+            digest,
+            lease: Lease::default(),
+        }
+    }
 }
 
 /// What a reference means today.

@@ -6,7 +6,7 @@
 //!
 //! Both promise the same, and one contract suite (`tests/contract.rs`) holds them to it:
 //!
-//! - an image is what its [`Pin`] says, or it is refused;
+//! - an image is what its [`Pin`] says and made for this machine, or it is refused;
 //! - a container has a memory, process, cpu, disk and log limit and a deadline, a small
 //!   capability set, no new privileges, and sees nothing of this process's environment;
 //! - the end of a container is an event, never found by polling;
@@ -34,6 +34,8 @@
 mod archive;
 #[cfg(target_os = "linux")]
 mod builtin;
+mod cache;
+mod credentials;
 mod detect;
 mod digest;
 mod disk;
@@ -42,6 +44,7 @@ mod error;
 mod image;
 mod log;
 mod network;
+mod platform;
 mod progress;
 mod reference;
 mod registry;
@@ -62,6 +65,8 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(target_os = "linux")]
 pub use builtin::{Builtin, run_bundle_main};
+pub use cache::IMAGES_MAX;
+pub use credentials::Credentials;
 pub use detect::{Choice, Config, HELPER_SUBCOMMAND, detect};
 pub use digest::Digest;
 pub use docker::Docker;
@@ -85,11 +90,13 @@ pub trait Engine: Send + Sync + Debug {
 
     /// Makes the image present and proves that it is the one the pin demands.
     ///
-    /// No network is touched when an image with the pinned digest is already here.
+    /// No network is touched when an image with the pinned digest is already here. While the
+    /// answer or a clone of it lives, the image is not removed to make room for others.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DigestMismatch`], [`Error::RegistryUnreachable`],
-    /// [`Error::Unauthorized`] are distinct on purpose: they become distinct failure causes.
+    /// [`Error::Unauthorized`], [`Error::PlatformMismatch`] are distinct on purpose: they become
+    /// distinct failure causes.
     async fn pull(
         &self,
         image: &ImageRef,
@@ -111,6 +118,15 @@ pub trait Engine: Send + Sync + Debug {
     /// # Errors
     /// [`Error::BadArchive`] when the tar holds no single image.
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error>;
+
+    /// Images that are here and need no download, the last used first; at most [`IMAGES_MAX`].
+    /// One that nobody has pulled or pushed has no digest.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        Ok(Vec::new())
+    }
 
     /// Runs one container from creation to removal and tells how it ended.
     ///

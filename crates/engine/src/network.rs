@@ -18,6 +18,8 @@ use crate::{Error, Network, RunSpec};
 const OURS: &str = "iex+";
 /// The bridge of the daemon's containers.
 pub(crate) const BRIDGE: &str = "iexd0";
+/// The bridge of Podman's containers: both daemons may be on one machine.
+pub(crate) const PODMAN_BRIDGE: &str = "iexp0";
 /// Begins the name of a bridge with an allowlist.
 pub(crate) const LISTED: &str = "iexa";
 /// Begins the name of the host's end of a built-in container's pair of interfaces.
@@ -141,6 +143,29 @@ pub(crate) fn protect() -> io::Result<()> {
     Ok(())
 }
 
+/// The same for Podman, whose own rules come before ours in `filter`; nothing can be refused where
+/// ours have to be, only dropped. Its name server listens on the host. Blocks.
+///
+/// # Errors
+/// As `protect`.
+pub(crate) fn protect_podman() -> io::Result<()> {
+    protect()?;
+    feed(&podman_rules(&resolvers()))?;
+    let blocked = format!("-i {PODMAN_BRIDGE} -j IEXEC-PRIVATE");
+    jump("mangle", "FORWARD", &blocked)?;
+    let asks = format!("-i {PODMAN_BRIDGE} -p udp --dport 53 -j ACCEPT");
+    jump("filter", "INPUT", &asks)
+}
+
+fn podman_rules(resolvers: &[Ipv4Addr]) -> String {
+    let mut text = String::from("*mangle\n:IEXEC-PRIVATE - [0:0]\n");
+    text += &exceptions(resolvers);
+    for range in BLOCKED {
+        text += &format!("-A IEXEC-PRIVATE -d {range} -j DROP\n");
+    }
+    text + "COMMIT\n"
+}
+
 /// Docker's own rules come first in `FORWARD` after each of its starts, and leave this chain to us.
 fn first() -> &'static str {
     match iptables(&["-n", "-L", "DOCKER-USER"]) {
@@ -152,14 +177,21 @@ fn first() -> &'static str {
 /// A chain that is named here is emptied and filled in one step.
 fn rules(resolvers: &[Ipv4Addr]) -> String {
     let mut text = String::from("*filter\n:IEXEC-PRIVATE - [0:0]\n");
-    for (resolver, protocol) in resolvers.iter().flat_map(|r| [(r, "udp"), (r, "tcp")]) {
-        text += &format!("-A IEXEC-PRIVATE -d {resolver} -p {protocol} --dport 53 -j RETURN\n");
-    }
+    text += &exceptions(resolvers);
     for range in BLOCKED {
         text += &format!("-A IEXEC-PRIVATE -d {range} -j REJECT\n");
     }
     text += ":IEXEC-PAIR - [0:0]\n-A IEXEC-PAIR -j IEXEC-PRIVATE\n-A IEXEC-PAIR -j ACCEPT\n";
     text + "COMMIT\n"
+}
+
+/// Name servers may well be in a network that is blocked.
+fn exceptions(resolvers: &[Ipv4Addr]) -> String {
+    let each = resolvers.iter().flat_map(|r| [(r, "udp"), (r, "tcp")]);
+    each.map(|(resolver, protocol)| {
+        format!("-A IEXEC-PRIVATE -d {resolver} -p {protocol} --dport 53 -j RETURN\n")
+    })
+    .collect()
 }
 
 fn jumps(first: &str) -> io::Result<()> {

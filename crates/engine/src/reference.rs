@@ -11,7 +11,7 @@ const REFERENCE_CHARS_MAX: usize = 512;
 /// The limit every registry applies (OCI distribution spec, "Pulling manifests").
 const TAG_CHARS_MAX: usize = 128;
 
-const DOCKER_HUB: &str = "docker.io";
+pub(crate) const DOCKER_HUB: &str = "docker.io";
 /// Hosts that mean Docker Hub; applications on chain use all three.
 const DOCKER_HUB_ALIASES: [&str; 3] = [DOCKER_HUB, "index.docker.io", "registry.hub.docker.com"];
 
@@ -135,6 +135,15 @@ impl ImageRef {
     pub(crate) fn same_repository(&self, other: &Self) -> bool {
         self.registry == other.registry && self.repository == other.repository
     }
+}
+
+/// A registry's host as references name it; None when it is none.
+pub(crate) fn normal_host(text: &str) -> Option<String> {
+    let host = match DOCKER_HUB_ALIASES.contains(&text) {
+        true => DOCKER_HUB,
+        false => text,
+    };
+    is_host(host).then(|| host.to_owned())
 }
 
 fn split_registry(text: &str) -> (String, &str) {

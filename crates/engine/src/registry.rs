@@ -5,21 +5,53 @@ use std::time::Duration;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
-use oci_client::secrets::RegistryAuth;
+use oci_client::manifest::{
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE,
+};
 
-use crate::{Digest, Error, ImageRef};
+use crate::archive::{self, OciIndex};
+use crate::{Credentials, Digest, Error, ImageRef};
 
 /// A registry that accepts no connection for so long is unreachable.
 const CONNECT_TIMEOUT_MS: u64 = 10_000;
 /// A transfer that stands still for so long has failed.
 const READ_TIMEOUT_MS: u64 = 60_000;
 
+/// The documents that describe an image, or images for several platforms.
+pub(crate) const MANIFEST_TYPES: [&str; 4] = [
+    OCI_IMAGE_MEDIA_TYPE,
+    OCI_IMAGE_INDEX_MEDIA_TYPE,
+    IMAGE_MANIFEST_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+];
+
 /// The digest of the manifest a reference points to now.
-pub(crate) async fn manifest_digest(image: &ImageRef) -> Result<Digest, Error> {
+pub(crate) async fn manifest_digest(
+    image: &ImageRef,
+    credentials: &Credentials,
+) -> Result<Digest, Error> {
     let answer = client(image)
-        .fetch_manifest_digest(&reference(image), &RegistryAuth::Anonymous)
+        .fetch_manifest_digest(&reference(image), &credentials.auth(image))
         .await;
     answer.map_err(|error| classify(image, error))?.parse()
+}
+
+/// The platforms that the index of this reference offers, as one text.
+pub(crate) async fn platforms(
+    image: &ImageRef,
+    credentials: &Credentials,
+) -> Result<String, Error> {
+    let answer = client(image)
+        .pull_manifest_raw(&reference(image), &credentials.auth(image), &MANIFEST_TYPES)
+        .await;
+    let (document, _) = answer.map_err(|error| classify(image, error))?;
+    let index: Result<OciIndex, _> = serde_json::from_slice(&document);
+    let index = index.map_err(|error| Error::PullFailed {
+        image: image.to_string(),
+        reason: error.to_string(),
+    })?;
+    Ok(archive::platforms(&index.manifests))
 }
 
 /// A client for the registry of this image; plain HTTP only towards this machine.
@@ -123,7 +155,9 @@ mod tests {
         let address = free.local_addr().unwrap();
         drop(free);
         let image = ImageRef::parse(&format!("{address}/x/y:1")).unwrap();
-        let error = manifest_digest(&image).await.unwrap_err();
+        let error = manifest_digest(&image, &Credentials::default())
+            .await
+            .unwrap_err();
         assert!(
             matches!(error, Error::RegistryUnreachable { .. }),
             "{error:?}"

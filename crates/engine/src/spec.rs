@@ -283,11 +283,7 @@ mod tests {
 
     fn spec() -> RunSpec {
         let reference = ImageRef::parse("user/app:1").unwrap();
-        let image = Image {
-            reference,
-            id: Digest::of(b""),
-            digest: None,
-        };
+        let image = Image::new(reference, Digest::of(b""), None);
         RunSpec::new("task-0x12", image, Duration::from_secs(1))
     }
 

@@ -31,6 +31,8 @@ variables! {
     XDG_DATA_HOME "XDG_DATA_HOME";
     /// Where the Docker daemon listens.
     DOCKER_HOST "DOCKER_HOST";
+    /// Where a user's own Podman listens.
+    XDG_RUNTIME_DIR "XDG_RUNTIME_DIR";
     /// Which of its own words the program tells, e.g. `pool=debug`.
     LOG "RUST_LOG";
     /// Where a pool or worker built with the feature `otlp` sends traces of tasks.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::{Address, message::Profile};
+use protocol::{Address, B256, message::Profile};
 use serde::{Deserialize, Serialize};
 
 /// NVIDIA's driver makes it when it is loaded.
@@ -129,12 +129,12 @@ impl Config {
     }
 
     /// What the pool is told of the machine.
-    pub(crate) fn profile(&self) -> Profile {
+    pub(crate) fn profile(&self, images: Vec<B256>) -> Profile {
         Profile {
             gpu: self.gpus,
             seconds_max: self.seconds_max,
             owner: self.owner,
-            images: Vec::new(),
+            images,
         }
     }
 

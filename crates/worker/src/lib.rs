@@ -28,6 +28,7 @@ mod session;
 mod sms;
 mod spool;
 pub mod status;
+mod stock;
 mod trace;
 mod upload;
 

@@ -23,7 +23,7 @@ use crate::{
     journal::{self, Journal},
     replicate::Context,
     spool::{Reader, Spool},
-    upload,
+    stock, upload,
 };
 
 /// First pause before dialling again; short, because the usual reason is a restart of the pool.
@@ -251,13 +251,14 @@ impl Session<'_> {
             .wallet()
             .sign_hash(hash)
             .map_err(broken)?;
+        let images = stock::images(&*self.context.engine, config.allow_local_images).await;
         let login = ToPool::Login {
             address: self.context.actor.address(),
             signature: Bytes::copy_from_slice(&signature.as_bytes()),
             name: config.name.clone(),
             slots,
             engine: self.context.engine.name().to_owned(),
-            profile: config.profile(),
+            profile: config.profile(images),
             busy: self.jobs.busy(),
         };
         socket.send(text(&login)).await.map_err(broken)?;

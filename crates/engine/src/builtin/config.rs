@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::archive::architecture;
+use crate::platform::Platform;
 use crate::{Digest, Error};
 
 /// Where programs are looked for when the image says nothing (Docker's default).
@@ -53,17 +53,11 @@ impl ImageConfig {
         let bad = |reason: String| Error::BadImage { id, reason };
         let document: Document =
             serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
-        if document.os != "linux" || document.architecture != architecture() {
-            let Document {
-                os,
-                architecture: theirs,
-                ..
-            } = document;
-            return Err(bad(format!(
-                "made for {os}/{theirs}, not linux/{}",
-                architecture()
-            )));
-        }
+        let platform = Platform {
+            os: document.os,
+            architecture: document.architecture,
+        };
+        platform.check(&Platform::host(), &id.to_string())?;
         let process = document.config.unwrap_or_default();
         let diff_ids = document.rootfs.diff_ids.iter().map(|text| text.parse());
         Ok(Self {
@@ -119,6 +113,7 @@ impl ImageConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::architecture;
     use serde_json::json;
 
     fn parse(os: &str, process: serde_json::Value) -> Result<ImageConfig, Error> {

@@ -1,8 +1,9 @@
 //! The engine that needs nothing but Linux.
 //!
 //! Layout of its directory, all of it its user's alone: `images/<id>/` holds an image's config, its
-//! names and its unpacked root, made once; `blobs/sha256/` holds layers while they are being
-//! fetched; `runs/<name>/` holds a container while it runs: its writable layer, its settings,
+//! names, its size, its last use and its unpacked root, made once; `blobs/sha256/` holds layers
+//! while they are being fetched; `runs/<name>/` holds a container while it runs: its writable
+//! layer, its settings,
 //! how it ended.
 
 mod bundle;
@@ -18,6 +19,7 @@ mod root;
 mod rootless;
 mod run;
 mod seccomp;
+mod shelf;
 mod store;
 mod tally;
 mod user;
@@ -38,8 +40,8 @@ use crate::archive::Archive;
 use crate::running::Running;
 use crate::spec::check_name;
 use crate::{
-    Digest, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink, Resolved, RunSpec,
-    registry,
+    Config, Credentials, Digest, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink,
+    Resolved, RunSpec, registry,
 };
 use bundle::Bundle;
 pub use helper::run_bundle_main;
@@ -56,6 +58,7 @@ use store::Store;
 #[derive(Debug)]
 pub struct Builtin {
     store: Arc<Store>,
+    credentials: Credentials,
     runs: PathBuf,
     /// Distinguishes our control groups from those of another directory's engine.
     group_prefix: String,
@@ -66,13 +69,32 @@ pub struct Builtin {
 }
 
 impl Builtin {
-    /// Prepares the directory of images and containers. One process at a time may use it.
+    /// Prepares the directory of images and containers. One process at a time may use it. Images
+    /// stay until somebody removes them.
     ///
     /// `helper` is the command that calls [`run_bundle_main`] with its last argument.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when neither root nor allowed to make user namespaces.
     pub fn new(root_dir: PathBuf, helper: Vec<OsString>) -> Result<Self, Error> {
+        Self::prepare(root_dir, helper, Credentials::default(), None)
+    }
+
+    /// With everything that the configuration says.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        let (root_dir, helper) = (config.root_dir.clone(), config.helper.clone());
+        let credentials = config.credentials.clone();
+        let builtin = Self::prepare(root_dir, helper, credentials, config.cache_bytes_max)?;
+        builtin.store.tidy().await;
+        Ok(builtin)
+    }
+
+    fn prepare(
+        root_dir: PathBuf,
+        helper: Vec<OsString>,
+        credentials: Credentials,
+        bytes_max: Option<u64>,
+    ) -> Result<Self, Error> {
         if rootless::is_needed() {
             rootless::check().map_err(|reason| Error::Unavailable { reason })?;
             rootless::warn();
@@ -90,9 +112,11 @@ impl Builtin {
             groups.as_deref().unwrap_or_default(),
             &Digest::of(root.as_os_str().as_bytes()).hex()[..8]
         );
-        let store = Arc::new(Store::open(&root)?);
+        let mut store = Store::open(&root)?;
+        store.bytes_max = bytes_max;
         Ok(Self {
-            store,
+            store: Arc::new(store),
+            credentials,
             runs,
             group_prefix,
             is_grouped: groups.is_some(),
@@ -126,8 +150,9 @@ impl Builtin {
         progress: &ProgressSink,
     ) -> Result<(), Error> {
         let at = image.at(digest);
-        let puller = Puller::new(&at, progress);
+        let puller = Puller::new(&at, &self.credentials, progress);
         let found = puller.find(digest).await?;
+        let _found = self.store.leases.hold(found.id.to_string()).await;
         let layers = match self.store.contains(found.id) {
             true => None,
             false => Some(puller.layers(&found, &self.store).await?),
@@ -142,11 +167,56 @@ impl Builtin {
         .await
     }
 
+    /// Makes the image present; it is not removed for others from the moment it is asked for.
+    async fn ensure(
+        &self,
+        image: &ImageRef,
+        pin: &Pin,
+        progress: &ProgressSink,
+    ) -> Result<Image, Error> {
+        let at = image.at(pin.digest);
+        let _asked = self.store.leases.hold(at.to_string()).await;
+        let _local = self.store.leases.hold(pin.digest.to_string()).await;
+        if let Some(present) = self.find(image, pin).await? {
+            return Ok(self.held(present).await);
+        }
+        match self.fetch(image, pin.digest, progress).await {
+            Ok(()) => {}
+            Err(error @ Error::NotFound { .. }) => {
+                return Err(self.explain(image, pin, error).await);
+            }
+            Err(error) => return Err(error),
+        }
+        let pulled = self.find(image, pin).await?;
+        let pulled = pulled.ok_or_else(|| Error::NotFound {
+            image: at.to_string(),
+        })?;
+        let held = self.held(pulled).await;
+        self.tidy().await;
+        Ok(held)
+    }
+
+    async fn held(&self, image: Image) -> Image {
+        let lease = self.store.leases.hold(image.id.to_string()).await;
+        self.store.touch(image.id);
+        Image { lease, ..image }
+    }
+
+    /// Goes on to its end when the pull is given up meanwhile.
+    async fn tidy(&self) {
+        let store = Arc::clone(&self.store);
+        let tidied = tokio::spawn(async move { store.tidy().await });
+        let _ = tidied.await;
+    }
+
     /// When the digest is nowhere, says what stands under the name instead.
     async fn explain(&self, image: &ImageRef, pin: &Pin, error: Error) -> Error {
         let found = match self.known(image).await {
             Ok(Some(known)) => known.digest.or(known.image_id),
-            _ => registry::manifest_digest(image).await.ok(),
+            _ => {
+                let asked = registry::manifest_digest(image, &self.credentials);
+                asked.await.ok()
+            }
         };
         match found {
             Some(found) if found != pin.digest => Error::DigestMismatch {
@@ -182,27 +252,16 @@ impl Engine for Builtin {
         pin: &Pin,
         progress: &ProgressSink,
     ) -> Result<Image, Error> {
-        if let Some(present) = self.find(image, pin).await? {
-            return Ok(present);
-        }
-        match self.fetch(image, pin.digest, progress).await {
-            Ok(()) => {}
-            Err(error @ Error::NotFound { .. }) => {
-                return Err(self.explain(image, pin, error).await);
-            }
-            Err(error) => return Err(error),
-        }
-        let pulled = self.find(image, pin).await?;
-        pulled.ok_or_else(|| Error::NotFound {
-            image: image.at(pin.digest).to_string(),
-        })
+        let pulled = self.ensure(image, pin, progress).await;
+        pulled.map_err(|error| self.credentials.hide(error))
     }
 
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, Error> {
         match self.known(image).await? {
             Some(resolved) => Ok(resolved),
             None => {
-                let digest = registry::manifest_digest(image).await?;
+                let asked = registry::manifest_digest(image, &self.credentials).await;
+                let digest = asked.map_err(|error| self.credentials.hide(error))?;
                 Ok(Resolved {
                     digest: Some(digest),
                     image_id: None,
@@ -212,8 +271,17 @@ impl Engine for Builtin {
     }
 
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error> {
-        let (store, reference) = (Arc::clone(&self.store), ImageRef::parse(tag)?);
-        blocking(move || store.import(&Archive::parse(archive)?, &reference)).await
+        let reference = ImageRef::parse(tag)?;
+        let archive = blocking(move || Archive::parse(archive)).await?;
+        let _here = self.store.leases.hold(archive.id().to_string()).await;
+        let store = Arc::clone(&self.store);
+        let image = blocking(move || store.import(&archive, &reference)).await?;
+        Ok(self.held(image).await)
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.known_images()).await
     }
 
     async fn run(

@@ -7,18 +7,13 @@ use futures_util::StreamExt;
 use oci_client::Client;
 use oci_client::client::SizedStream;
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
-    OCI_IMAGE_MEDIA_TYPE,
-};
-use oci_client::secrets::RegistryAuth;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::config::ImageConfig;
 use super::store::Store;
 use crate::archive::{INDEX_DEPTH_MAX, OciIndex, OciManifest, choose};
-use crate::{Digest, Error, ImageRef, Progress, ProgressSink, registry};
+use crate::{Credentials, Digest, Error, ImageRef, Progress, ProgressSink, registry};
 
 /// Manifests and configs are documents of some kilobytes.
 const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
@@ -26,13 +21,6 @@ const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
 const LAYERS_BYTES_MAX: u64 = 16 << 30;
 /// Docker's own limit.
 const LAYERS_MAX: usize = 127;
-
-const MANIFEST_TYPES: [&str; 4] = [
-    OCI_IMAGE_MEDIA_TYPE,
-    OCI_IMAGE_INDEX_MEDIA_TYPE,
-    IMAGE_MANIFEST_MEDIA_TYPE,
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE,
-];
 
 /// What a manifest promises.
 pub(super) struct Found {
@@ -45,6 +33,7 @@ pub(super) struct Found {
 pub(super) struct Puller<'a> {
     client: Client,
     image: &'a ImageRef,
+    credentials: &'a Credentials,
     progress: &'a ProgressSink,
 }
 
@@ -61,10 +50,15 @@ impl Drop for Layers {
 }
 
 impl<'a> Puller<'a> {
-    pub(super) fn new(image: &'a ImageRef, progress: &'a ProgressSink) -> Self {
+    pub(super) fn new(
+        image: &'a ImageRef,
+        credentials: &'a Credentials,
+        progress: &'a ProgressSink,
+    ) -> Self {
         Self {
             client: registry::client(image),
             image,
+            credentials,
             progress,
         }
     }
@@ -75,7 +69,7 @@ impl<'a> Puller<'a> {
         for _ in 0..INDEX_DEPTH_MAX {
             match serde_json::from_slice::<OciIndex>(&document) {
                 Ok(index) => {
-                    let chosen = choose(&index.manifests).map_err(|error| self.failed(error))?;
+                    let chosen = choose(&index.manifests, &self.image.to_string())?;
                     document = self.manifest(chosen.digest.parse()?).await?;
                 }
                 Err(_) => return self.read(&document).await,
@@ -88,7 +82,11 @@ impl<'a> Puller<'a> {
         let reference = registry::reference(&self.image.at(digest));
         let answer = self
             .client
-            .pull_manifest_raw(&reference, &RegistryAuth::Anonymous, &MANIFEST_TYPES)
+            .pull_manifest_raw(
+                &reference,
+                &self.credentials.auth(self.image),
+                &registry::MANIFEST_TYPES,
+            )
             .await;
         let (document, _) = answer.map_err(|error| registry::classify(self.image, error))?;
         let found = Digest::of(&document);
@@ -122,7 +120,7 @@ impl<'a> Puller<'a> {
         while let Some(piece) = blob.next().await? {
             config.extend_from_slice(&piece);
         }
-        let parsed = ImageConfig::parse(&config)?;
+        let parsed = ImageConfig::parse(&config).map_err(|error| error.about(self.image))?;
         parsed.check_layers(layers.len())?;
         Ok(Found {
             id,

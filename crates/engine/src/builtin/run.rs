@@ -35,6 +35,7 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) -> Result<Exit, Error> {
     spec.validate()?;
+    let _image = engine.store.leases.hold(spec.image.id.to_string()).await;
     let entry = engine.running.enter(&spec.name, &cancel).await;
     let remains = Remains {
         bundle: engine.bundle(&spec.name),

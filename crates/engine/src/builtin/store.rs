@@ -1,4 +1,5 @@
 //! Images on disk: one directory per image id with its config, its names and its unpacked root.
+//! What is kept for how long is in `shelf.rs`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
@@ -6,13 +7,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::config::ImageConfig;
 use super::layer::{self, Budget};
 use crate::archive::Archive;
+use crate::cache::{Leases, now_ms};
 use crate::{Digest, Error, Image, ImageRef, Pin, Resolved};
 
 const CONFIG_FILE: &str = "config.json";
@@ -21,23 +23,34 @@ const ROOT_DIR: &str = "rootfs";
 /// Begins the names of directories that become images when they are complete.
 const PART_PREFIX: &str = "part-";
 
+/// Tells this process from an earlier one that had its id, as the first of a container has.
+static BEGUN: LazyLock<u64> = LazyLock::new(now_ms);
+
 /// The images of one machine; safe to use from several tasks at once.
 #[derive(Debug)]
 pub(super) struct Store {
-    images: PathBuf,
+    pub(super) images: PathBuf,
     blobs: PathBuf,
     parts: AtomicU64,
-    names: Mutex<()>,
+    pub(super) names: Mutex<()>,
+    /// How much of what registries have is kept; all where there is no limit.
+    pub(super) bytes_max: Option<u64>,
+    pub(super) leases: Leases,
+    /// One pass of removals at a time.
+    pub(super) pass: tokio::sync::Mutex<()>,
 }
 
 /// How an image has been called.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Names {
+pub(super) struct Names {
     /// `registry/repository:tag`.
-    tags: BTreeSet<String>,
+    pub(super) tags: BTreeSet<String>,
     /// `registry/repository@sha256:…`.
-    digests: BTreeSet<String>,
+    pub(super) digests: BTreeSet<String>,
+    /// Whether somebody has put it here by hand.
+    #[serde(default)]
+    imported: bool,
 }
 
 impl Store {
@@ -47,6 +60,9 @@ impl Store {
             blobs: root.join("blobs/sha256"),
             parts: AtomicU64::new(0),
             names: Mutex::new(()),
+            bytes_max: None,
+            leases: Leases::default(),
+            pass: tokio::sync::Mutex::default(),
         };
         create_private(&store.images)?;
         create_private(&store.blobs)?;
@@ -56,7 +72,7 @@ impl Store {
 
     /// What a killed process left half done.
     fn remove_parts(&self) -> Result<(), Error> {
-        let ours = format!("{PART_PREFIX}{}-", process::id());
+        let ours = our_parts();
         for dir in [&self.images, &self.blobs] {
             for name in list(dir)? {
                 if name.starts_with(PART_PREFIX) && !name.starts_with(&ours) {
@@ -74,12 +90,12 @@ impl Store {
         self.blobs.join(self.new_part())
     }
 
-    fn new_part(&self) -> String {
+    pub(super) fn new_part(&self) -> String {
         let number = self.parts.fetch_add(1, Ordering::Relaxed);
-        format!("{PART_PREFIX}{}-{number}", process::id())
+        format!("{}{number}", our_parts())
     }
 
-    fn dir(&self, id: Digest) -> PathBuf {
+    pub(super) fn dir(&self, id: Digest) -> PathBuf {
         self.images.join(id.hex())
     }
 
@@ -102,21 +118,13 @@ impl Store {
     pub(super) fn find(&self, reference: &ImageRef, pin: &Pin) -> Result<Option<Image>, Error> {
         let wanted = reference.at(pin.digest).to_string();
         if let Some((id, _)) = self.search(|names| names.digests.contains(&wanted))? {
-            return Ok(Some(Image {
-                reference: reference.clone(),
-                id,
-                digest: Some(pin.digest),
-            }));
+            return Ok(Some(Image::new(reference.clone(), id, Some(pin.digest))));
         }
         if !pin.allow_local || !self.contains(pin.digest) {
             return Ok(None);
         }
         let digest = self.names(pin.digest)?.digest_of(reference);
-        Ok(Some(Image {
-            reference: reference.clone(),
-            id: pin.digest,
-            digest,
-        }))
+        Ok(Some(Image::new(reference.clone(), pin.digest, digest)))
     }
 
     /// What this machine knows of a name.
@@ -135,7 +143,11 @@ impl Store {
             let Ok(id) = name.parse::<Digest>() else {
                 continue;
             };
-            let names = self.names(id)?;
+            let names = match self.names(id) {
+                // Removed at this very moment.
+                Err(_) if !self.contains(id) => continue,
+                names => names?,
+            };
             if wanted(&names) {
                 return Ok(Some((id, names)));
             }
@@ -143,7 +155,7 @@ impl Store {
         Ok(None)
     }
 
-    fn names(&self, id: Digest) -> Result<Names, Error> {
+    pub(super) fn names(&self, id: Digest) -> Result<Names, Error> {
         let path = self.dir(id).join(NAMES_FILE);
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
         serde_json::from_slice(&bytes).map_err(|error| Error::BadImage {
@@ -156,7 +168,8 @@ impl Store {
     pub(super) fn import(&self, archive: &Archive, reference: &ImageRef) -> Result<Image, Error> {
         let id = archive.id();
         if !self.contains(id) {
-            let config = ImageConfig::parse(&archive.config)?;
+            let config = ImageConfig::parse(&archive.config);
+            let config = config.map_err(|error| error.about(reference))?;
             self.install(id, &archive.config, |root, budget| {
                 config.check_layers(archive.layers.len())?;
                 for (packed, diff_id) in archive.layers.iter().zip(&config.diff_ids) {
@@ -167,11 +180,7 @@ impl Store {
         }
         self.add_name(id, reference, None)?;
         let digest = self.names(id)?.digest_of(reference);
-        Ok(Image {
-            reference: reference.clone(),
-            id,
-            digest,
-        })
+        Ok(Image::new(reference.clone(), id, digest))
     }
 
     /// Makes an image directory with the root that `fill` unpacks: complete or not at all.
@@ -208,10 +217,12 @@ impl Store {
             .map_err(Error::io("create", &root))?;
         write(&part.join(CONFIG_FILE), config)?;
         write_names(part, &Names::default())?;
-        fill(&root, &mut Budget::default())
+        fill(&root, &mut Budget::default())?;
+        self.weigh(part).map(drop)
     }
 
-    /// Adds a name; a tag is taken from the image that had it before.
+    /// Adds a name, without digest to what is imported; a tag is taken from the image that had
+    /// it before.
     pub(super) fn add_name(
         &self,
         id: Digest,
@@ -230,6 +241,7 @@ impl Store {
         if reference.tag().is_some() {
             names.tags.insert(reference.to_string());
         }
+        names.imported |= digest.is_none();
         names
             .digests
             .extend(digest.map(|digest| reference.at(digest).to_string()));
@@ -237,7 +249,17 @@ impl Store {
     }
 }
 
+/// Begins the names of what this process makes.
+fn our_parts() -> String {
+    format!("{PART_PREFIX}{}-{}-", process::id(), *BEGUN)
+}
+
 impl Names {
+    /// Whether no registry could give it again. An older version only knew that by the digest.
+    pub(super) fn is_imported(&self) -> bool {
+        self.imported || (self.digests.is_empty() && !self.tags.is_empty())
+    }
+
     fn digest_of(&self, reference: &ImageRef) -> Option<Digest> {
         let known = self
             .digests
@@ -284,14 +306,14 @@ pub(super) fn list(dir: &Path) -> Result<Vec<String>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn archive(comment: &str) -> Archive {
+    pub(in crate::builtin) fn archive(comment: &str) -> Archive {
         let config = format!(
             r#"{{"architecture":"{}","os":"linux","comment":"{comment}",
                 "rootfs":{{"type":"layers","diff_ids":[]}}}}"#,
-            crate::archive::architecture()
+            crate::platform::architecture()
         );
         Archive {
             config: config.into(),
@@ -299,7 +321,7 @@ mod tests {
         }
     }
 
-    fn open(dir: &tempfile::TempDir) -> (Store, ImageRef) {
+    pub(in crate::builtin) fn open(dir: &tempfile::TempDir) -> (Store, ImageRef) {
         (
             Store::open(dir.path()).unwrap(),
             ImageRef::parse("user/app:1").unwrap(),

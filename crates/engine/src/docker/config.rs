@@ -18,6 +18,11 @@ const NANOS_PER_CPU: f64 = 1e9;
 /// Below this the daemon would be busy changing files.
 const LOG_FILE_BYTES_MIN: u64 = 64 * 1024;
 
+/// Podman's default for the processes of one user.
+const PODMAN_PROCESSES: u64 = 1 << 20;
+
+const GREATEST_PID: &str = "/proc/sys/kernel/pid_max";
+
 /// The label that carries a [`Note`].
 const NOTE: &str = "iexec.note";
 
@@ -43,7 +48,19 @@ impl Note {
     }
 }
 
-pub(super) fn container(spec: &RunSpec, note: &Note, lane: &Lane) -> ContainerCreateBody {
+/// What has to be said differently to Podman.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Podman {
+    /// Whether the image's user is.
+    pub(super) is_root: bool,
+}
+
+pub(super) fn container(
+    spec: &RunSpec,
+    note: &Note,
+    lane: &Lane,
+    podman: Option<Podman>,
+) -> ContainerCreateBody {
     let env = spec.env.iter().map(|(key, value)| format!("{key}={value}"));
     ContainerCreateBody {
         image: Some(spec.image.id.to_string()),
@@ -64,11 +81,11 @@ pub(super) fn container(spec: &RunSpec, note: &Note, lane: &Lane) -> ContainerCr
             extra_hosts: lane.hosts(),
             dns: lane.resolvers(),
             cap_drop: Some(vec!["ALL".to_owned()]),
-            cap_add: Some(CAPABILITIES.map(str::to_owned).to_vec()),
+            cap_add: Some(capabilities(podman)),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             log_config: Some(log(&spec.limits)),
             device_requests: spec.gpus.then(|| vec![gpus()]),
-            ..limits(&spec.limits)
+            ..limits(&spec.limits, podman)
         }),
         ..ContainerCreateBody::default()
     }
@@ -95,7 +112,13 @@ fn gpus() -> DeviceRequest {
     }
 }
 
-fn limits(limits: &Limits) -> HostConfig {
+fn limits(limits: &Limits, podman: Option<Podman>) -> HostConfig {
+    let processes = podman.map(|_| ulimit("nproc", podman_processes_max()));
+    let files = ulimit("nofile", u64::from(OPEN_FILES_MAX));
+    let size = ulimit("fsize", limits.file_bytes_max());
+    let ulimits = [files, size, ulimit("core", 0)]
+        .into_iter()
+        .chain(processes);
     let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
     HostConfig {
         memory: Some(memory),
@@ -103,13 +126,32 @@ fn limits(limits: &Limits) -> HostConfig {
         memory_swap: Some(memory),
         pids_limit: Some(limits.pids.into()),
         nano_cpus: Some(nano_cpus(limits.cpus)),
-        ulimits: Some(vec![
-            ulimit("nofile", u64::from(OPEN_FILES_MAX)),
-            ulimit("fsize", limits.file_bytes_max()),
-            ulimit("core", 0),
-        ]),
+        ulimits: Some(ulimits.collect()),
         ..HostConfig::default()
     }
+}
+
+/// Where Docker lets a program that is not root have none of them, Podman gives it all it was asked
+/// for.
+fn capabilities(podman: Option<Podman>) -> Vec<String> {
+    match podman {
+        Some(Podman { is_root: false }) => Vec::new(),
+        _ => CAPABILITIES.map(str::to_owned).to_vec(),
+    }
+}
+
+/// What Podman would set, or what it may: it brings itself down to the greatest process number, and
+/// no container starts where it is then not allowed to go up again. How many processes a container
+/// has is limited by its control group.
+fn podman_processes_max() -> u64 {
+    let greatest = std::fs::read_to_string(GREATEST_PID).ok();
+    let greatest = greatest.and_then(|text| text.trim().parse().ok());
+    let most = PODMAN_PROCESSES.min(greatest.unwrap_or(PODMAN_PROCESSES));
+    #[cfg(target_os = "linux")]
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nproc).maximum;
+    #[cfg(not(target_os = "linux"))]
+    let allowed: Option<u64> = None;
+    allowed.map_or(most, |allowed| allowed.min(most))
 }
 
 /// The daemon refuses more processors than it has.
@@ -145,20 +187,35 @@ mod tests {
     use crate::{Digest, Image, ImageRef};
 
     fn spec() -> RunSpec {
-        let image = Image {
-            reference: ImageRef::parse("user/app:1").unwrap(),
-            id: Digest::of(b""),
-            digest: None,
-        };
+        let reference = ImageRef::parse("user/app:1").unwrap();
+        let image = Image::new(reference, Digest::of(b""), None);
         RunSpec::new("task-0x12", image, Duration::from_secs(1))
     }
 
     fn body(spec: &RunSpec) -> serde_json::Value {
+        body_for(spec, None)
+    }
+
+    #[test]
+    fn podman_is_told_what_docker_knows() {
+        let names = |body: &serde_json::Value| {
+            let limits = body["HostConfig"]["Ulimits"].as_array().unwrap().clone();
+            limits.iter().any(|limit| limit["Name"] == "nproc")
+        };
+        let root = body_for(&spec(), Some(Podman { is_root: true }));
+        let user = body_for(&spec(), Some(Podman { is_root: false }));
+        assert!(names(&root) && names(&user) && !names(&body(&spec())));
+        let capabilities = |body: &serde_json::Value| body["HostConfig"]["CapAdd"].clone();
+        assert_eq!(capabilities(&root), capabilities(&body(&spec())));
+        assert_eq!(capabilities(&user), serde_json::json!([]));
+    }
+
+    fn body_for(spec: &RunSpec, podman: Option<Podman>) -> serde_json::Value {
         let note = Note {
             limits: spec.limits,
             before: Used::default(),
         };
-        serde_json::to_value(container(spec, &note, &Lane::none())).unwrap()
+        serde_json::to_value(container(spec, &note, &Lane::none(), podman)).unwrap()
     }
 
     #[test]

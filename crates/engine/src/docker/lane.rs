@@ -10,7 +10,7 @@ use std::sync::Once;
 
 use bollard::models::NetworkCreateRequest;
 
-use super::status;
+use super::{Docker, status};
 use crate::security::{LABEL, LABEL_VALUE};
 use crate::{Digest, Error, Network, RunSpec, network};
 
@@ -38,12 +38,17 @@ impl Lane {
     }
 
     /// Makes the network that the run asks for, with its rules.
-    pub(super) async fn open(api: &bollard::Docker, spec: &RunSpec) -> Result<Self, Error> {
+    pub(super) async fn open(docker: &Docker, spec: &RunSpec) -> Result<Self, Error> {
+        let (api, is_podman) = (&docker.api, docker.daemon.is_podman);
         match spec.network {
             Network::None => Ok(Self::none()),
             Network::Outbound => Ok(Self {
-                network: shared(api).await.to_owned(),
+                network: shared(api, is_podman).await.to_owned(),
                 only: None,
+            }),
+            Network::Allowlist(_) if is_podman => Err(Error::CannotStart {
+                name: spec.name.clone(),
+                reason: "an allowlist needs Docker or the built-in engine".to_owned(),
             }),
             Network::Allowlist(_) => listed(api, spec).await,
         }
@@ -64,18 +69,22 @@ impl Lane {
     }
 }
 
-async fn shared(api: &bollard::Docker) -> &'static str {
+async fn shared(api: &bollard::Docker, is_podman: bool) -> &'static str {
     static WARNED: Once = Once::new();
     let warn = |reason: &dyn std::fmt::Display| {
         WARNED.call_once(|| {
             tracing::warn!(%reason, "containers can reach private addresses");
         });
     };
-    if let Err(error) = make(api, SHARED, network::BRIDGE).await {
+    let (bridge, protect): (_, fn() -> std::io::Result<()>) = match is_podman {
+        true => (network::PODMAN_BRIDGE, network::protect_podman),
+        false => (network::BRIDGE, network::protect),
+    };
+    if let Err(error) = make(api, SHARED, bridge).await {
         warn(&error);
         return DEFAULT;
     }
-    match blocking(network::protect).await {
+    match blocking(protect).await {
         Ok(()) => {}
         Err(reason) => warn(&reason),
     }

@@ -5,27 +5,42 @@ mod lane;
 mod meter;
 mod pull;
 mod run;
+mod shelf;
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::API_DEFAULT_VERSION;
+use bollard::models::SystemVersion;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::{API_DEFAULT_VERSION, ClientVersion};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use crate::platform::Platform;
 use crate::running::Running;
 use crate::security::{LABEL, LABEL_VALUE};
-use crate::{Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink, Resolved, RunSpec};
+use crate::{
+    Config, Credentials, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink,
+    Resolved, RunSpec,
+};
+use shelf::Shelf;
 
 /// Where a daemon listens when nothing else is said: Docker, then Podman.
 const SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
 /// A daemon that has not begun to answer by then is broken. Long, because removing a container
 /// with large files takes its time; waiting for a container's end is not subject to it.
 const ANSWER_TIMEOUT_S: u64 = 120;
-/// A daemon that takes longer to say hello is not there.
-const HELLO_TIMEOUT_MS: u64 = 2_000;
+/// A daemon that takes longer to say hello is not there. Podman asks the package manager for its
+/// version first, which takes seconds.
+const HELLO_TIMEOUT_MS: u64 = 15_000;
+/// Where a user's own Podman listens, below the folder for what lives as long as the session.
+const PODMAN_OF_USER: &str = "podman/podman.sock";
+/// Which images were pulled.
+const SHELF_FILE: &str = "pulled.json";
+const AUTH_HEADER: &str = "x-registry-auth";
 
 /// Containers through the API of a Docker or Podman daemon.
 ///
@@ -35,19 +50,52 @@ const HELLO_TIMEOUT_MS: u64 = 2_000;
 pub struct Docker {
     api: bollard::Docker,
     running: Running,
+    daemon: Daemon,
+    credentials: Credentials,
+    shelf: Arc<Shelf>,
+}
+
+/// What is known of the other side.
+#[derive(Debug, Clone)]
+struct Daemon {
+    /// What its containers run on, which need not be this machine.
+    platform: Platform,
+    is_podman: bool,
 }
 
 impl Docker {
     /// Connects and agrees on an API version.
     ///
     /// `host` is what the variable `DOCKER_HOST` holds, `unix://…` or `tcp://…`; without it the
-    /// usual sockets of Docker and Podman are tried.
+    /// usual sockets of Docker and Podman are tried. Images stay until somebody removes them.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when no daemon answers.
     pub async fn connect(host: Option<&str>) -> Result<Self, Error> {
+        match host {
+            Some(host) => Self::first(&[host.to_owned()]).await,
+            None => Self::first(&SOCKETS.map(str::to_owned)).await,
+        }
+    }
+
+    /// With everything that the configuration says.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        // What is never removed need not be remembered; two processes may share a folder then.
+        let file = config.root_dir.join(SHELF_FILE);
+        let bytes_max = config.cache_bytes_max;
+        let shelf = bytes_max.map(|bytes_max| Shelf::open(file, bytes_max));
+        let docker = Self {
+            credentials: config.credentials.clone(),
+            shelf: Arc::new(shelf.unwrap_or_default()),
+            ..Self::first(&hosts(config)).await?
+        };
+        docker.shelf.tidy(&docker.api).await;
+        Ok(docker)
+    }
+
+    async fn first(hosts: &[String]) -> Result<Self, Error> {
         let mut failure = String::new();
-        for host in host.map_or(SOCKETS.to_vec(), |host| vec![host]) {
+        for host in hosts {
             match Self::hello(host).await {
                 Ok(docker) => return Ok(docker),
                 Err(reason) => failure = format!("{failure}; {host}: {reason}"),
@@ -58,23 +106,96 @@ impl Docker {
         })
     }
 
+    /// Asks for the version once: the library's own way to agree on one tells nothing else.
     async fn hello(host: &str) -> Result<Self, String> {
-        let api = match host.contains("://") && !host.starts_with("unix://") {
-            true => bollard::Docker::connect_with_host(host),
-            false => {
-                bollard::Docker::connect_with_unix(host, ANSWER_TIMEOUT_S, API_DEFAULT_VERSION)
-            }
+        let text = |error: bollard::errors::Error| error.to_string();
+        let patience = Duration::from_millis(HELLO_TIMEOUT_MS);
+        let first = client(host, API_DEFAULT_VERSION).map_err(text)?;
+        let version = match tokio::time::timeout(patience, first.version()).await {
+            Ok(version) => version.map_err(text)?,
+            Err(_) => return Err("no answer".to_owned()),
         };
-        let api = api.map_err(|error| error.to_string())?;
-        let hello = api.negotiate_version();
-        match tokio::time::timeout(Duration::from_millis(HELLO_TIMEOUT_MS), hello).await {
-            Ok(Ok(api)) => Ok(Self {
-                api,
-                running: Running::default(),
-            }),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no answer".to_owned()),
+        let api = client(host, &spoken(&version)).map_err(text)?;
+        let api = match is_unix(host) {
+            true => api,
+            false => api.negotiate_version().await.map_err(text)?,
+        };
+        Ok(Self {
+            api,
+            running: Running::default(),
+            daemon: Daemon::of(version),
+            credentials: Credentials::default(),
+            shelf: Arc::default(),
+        })
+    }
+}
+
+/// Where to look, in this order: what was said, Docker, root's Podman, the user's Podman.
+fn hosts(config: &Config) -> Vec<String> {
+    if let Some(host) = &config.docker_host {
+        return vec![host.clone()];
+    }
+    let runtime_dir = config.runtime_dir.as_deref();
+    let of_user = runtime_dir.map(|dir| dir.join(PODMAN_OF_USER));
+    let of_user = of_user.as_deref().and_then(Path::to_str);
+    SOCKETS
+        .into_iter()
+        .chain(of_user)
+        .map(str::to_owned)
+        .collect()
+}
+
+impl Daemon {
+    fn of(version: SystemVersion) -> Self {
+        let host = Platform::host();
+        let components = version.components.unwrap_or_default();
+        Self {
+            platform: Platform {
+                os: version.os.unwrap_or(host.os),
+                architecture: version.arch.unwrap_or(host.architecture),
+            },
+            is_podman: components.iter().any(|one| one.name.contains("Podman")),
         }
+    }
+}
+
+fn is_unix(host: &str) -> bool {
+    !host.contains("://") || host.starts_with("unix://")
+}
+
+fn client(host: &str, version: &ClientVersion) -> Result<bollard::Docker, bollard::errors::Error> {
+    let api = match is_unix(host) {
+        true => bollard::Docker::connect_with_unix(host, ANSWER_TIMEOUT_S, version)?,
+        false => bollard::Docker::connect_with_host(host)?,
+    };
+    // Daemons read the alphabet for URLs, the library writes the other one: a password that
+    // needs either character would be dropped silently.
+    Ok(api.with_request_modifier(|mut request| {
+        if let Some(header) = request.headers_mut().get_mut(AUTH_HEADER) {
+            let text = header.to_str().unwrap_or_default();
+            let text = text.replace('+', "-").replace('/', "_");
+            if let Ok(mut value) = text.parse() {
+                std::mem::swap(header, &mut value);
+                header.set_sensitive(true);
+            }
+        }
+        request
+    }))
+}
+
+/// The newest version that both sides speak.
+fn spoken(daemon: &SystemVersion) -> ClientVersion {
+    let text = daemon.api_version.as_deref().unwrap_or_default();
+    let (major, minor) = text.split_once('.').unwrap_or_default();
+    let ours = (
+        API_DEFAULT_VERSION.major_version,
+        API_DEFAULT_VERSION.minor_version,
+    );
+    let theirs = major.parse().ok().zip(minor.parse().ok());
+    let (major_version, minor_version) = theirs.map_or(ours, |theirs| ours.min(theirs));
+    ClientVersion {
+        major_version,
+        minor_version,
     }
 }
 
@@ -90,15 +211,21 @@ impl Engine for Docker {
         pin: &Pin,
         progress: &ProgressSink,
     ) -> Result<Image, Error> {
-        pull::pull(&self.api, image, pin, progress).await
+        let pulled = pull::pull(self, image, pin, progress).await;
+        pulled.map_err(|error| self.credentials.hide(error))
     }
 
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, Error> {
-        pull::resolve(&self.api, image).await
+        let resolved = pull::resolve(self, image).await;
+        resolved.map_err(|error| self.credentials.hide(error))
     }
 
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error> {
-        pull::import(&self.api, archive, tag).await
+        pull::import(self, archive, tag).await
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        pull::images(self).await
     }
 
     async fn run(
@@ -185,5 +312,34 @@ fn message(error: &bollard::errors::Error) -> String {
         bollard::errors::Error::DockerResponseServerError { message, .. } => message.clone(),
         bollard::errors::Error::DockerStreamError { error } => error.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Choice;
+
+    #[test]
+    fn docker_comes_before_podman_and_what_was_said_before_both() {
+        let mut config = Config::new(Choice::Docker, "/nowhere".into());
+        assert_eq!(hosts(&config), SOCKETS);
+        config.runtime_dir = Some("/run/user/1000".into());
+        let found = hosts(&config);
+        assert_eq!(found[..2], SOCKETS);
+        assert_eq!(found[2..], ["/run/user/1000/podman/podman.sock"]);
+        config.docker_host = Some("tcp://127.0.0.1:2375".to_owned());
+        assert_eq!(hosts(&config), ["tcp://127.0.0.1:2375"]);
+    }
+
+    #[test]
+    fn the_older_of_two_versions_is_spoken() {
+        for (theirs, minor) in [("1.41", 41), ("1.999", 53), ("", 53)] {
+            let version = SystemVersion {
+                api_version: Some(theirs.to_owned()),
+                ..SystemVersion::default()
+            };
+            assert_eq!(spoken(&version).minor_version, minor, "{theirs}");
+        }
     }
 }

@@ -3,73 +3,185 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use bollard::models::{CreateImageInfo, ImageInspect};
-use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptions, RemoveImageOptions,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::{message, status};
+use super::{Docker, message, status};
 use crate::archive::Archive;
+use crate::cache::IMAGES_MAX;
+use crate::platform::{self, Platform};
 use crate::{Digest, Error, Image, ImageRef, Pin, Progress, ProgressSink, Resolved, registry};
 
 /// A pull that has not ended by then never will: ten gigabytes over a slow line.
 const PULL_TIMEOUT_S: u64 = 30 * 60;
 
+/// An image is not removed for others from the moment it is asked for.
 pub(super) async fn pull(
-    api: &bollard::Docker,
+    docker: &Docker,
     image: &ImageRef,
     pin: &Pin,
     progress: &ProgressSink,
 ) -> Result<Image, Error> {
-    if let Some(present) = present(api, image, pin).await? {
+    let (api, shelf, at) = (&docker.api, &docker.shelf, image.at(pin.digest));
+    let _asked = shelf.leases.hold(at.to_string()).await;
+    let _local = shelf.leases.hold(pin.digest.to_string()).await;
+    if let Some((present, _)) = present(docker, image, pin).await? {
+        shelf.touch(&at);
         return Ok(present);
     }
-    match fetch(api, &image.at(pin.digest), progress).await {
-        Ok(()) => {}
-        Err(error @ Error::NotFound { .. }) => return Err(explain(api, image, pin, error).await),
-        Err(error) => return Err(error),
+    shelf.begin(&at);
+    let fetched = fetch(api, &at, docker.credentials.docker(&at), progress).await;
+    let pulled = match fetched {
+        Ok(()) => present(docker, image, pin).await,
+        Err(error) => Err(error),
+    };
+    match pulled {
+        Ok(Some((present, found))) => {
+            shelf.done(&at, &found);
+            tidy(docker).await;
+            Ok(present)
+        }
+        Ok(None) => {
+            shelf.forget(&at.to_string());
+            let image = at.to_string();
+            Err(Error::NotFound { image })
+        }
+        Err(error) => {
+            let error = refused(docker, image, pin, error).await;
+            shelf.forget(&at.to_string());
+            Err(error)
+        }
     }
-    present(api, image, pin)
-        .await?
-        .ok_or_else(|| Error::NotFound {
-            image: image.at(pin.digest).to_string(),
-        })
 }
 
-/// The pinned image, when this machine has it.
+/// Goes on to its end when the pull is given up meanwhile: the daemon would too.
+async fn tidy(docker: &Docker) {
+    let docker = docker.clone();
+    let tidied = tokio::spawn(async move { docker.shelf.tidy(&docker.api).await });
+    let _ = tidied.await;
+}
+
+/// Says more about a failed pull than the daemon does.
+async fn refused(docker: &Docker, image: &ImageRef, pin: &Pin, error: Error) -> Error {
+    let at = image.at(pin.digest);
+    match error {
+        Error::NotFound { .. } => explain(docker, image, pin, error).await,
+        Error::PlatformMismatch { .. } => {
+            // The daemon looks at the platform only where there is a choice.
+            discard(&docker.api, &at).await;
+            offered(docker, &at, error).await
+        }
+        other => other,
+    }
+}
+
+/// Takes away what has just been pulled in vain.
+async fn discard(api: &bollard::Docker, image: &ImageRef) {
+    let removed = api
+        .remove_image(&image.to_string(), None::<RemoveImageOptions>, None)
+        .await;
+    if let Err(error) = removed {
+        tracing::debug!(%image, error = message(&error), "image left behind");
+    }
+}
+
+/// The daemon found nothing for this machine in an index and does not say what is there.
+async fn offered(docker: &Docker, image: &ImageRef, error: Error) -> Error {
+    let offered = registry::platforms(image, &docker.credentials).await;
+    match (offered, error) {
+        (Ok(found), Error::PlatformMismatch { expected, .. }) => Error::PlatformMismatch {
+            image: image.to_string(),
+            found,
+            expected,
+        },
+        (_, error) => error,
+    }
+}
+
+/// Refuses an image that is not for the machine of the daemon, which need not be this one.
+fn usable(docker: &Docker, name: &ImageRef, found: &ImageInspect) -> Result<(), Error> {
+    let platform = Platform {
+        os: found.os.clone().unwrap_or_default(),
+        architecture: found.architecture.clone().unwrap_or_default(),
+    };
+    platform.check(&docker.daemon.platform, &name.to_string())
+}
+
+/// The pinned image, when this machine has it, with what the daemon says of it.
 async fn present(
-    api: &bollard::Docker,
+    docker: &Docker,
     image: &ImageRef,
     pin: &Pin,
-) -> Result<Option<Image>, Error> {
-    let by_digest = inspect(api, &image.at(pin.digest).to_string()).await?;
+) -> Result<Option<(Image, ImageInspect)>, Error> {
+    let by_digest = inspect(&docker.api, &image.at(pin.digest).to_string()).await?;
     if let Some(found) = by_digest {
-        let id = image_id(&found)?;
-        return Ok(Some(Image {
-            reference: image.clone(),
-            id,
-            digest: Some(pin.digest),
-        }));
+        return held(docker, image, found, Some(pin.digest)).await.map(Some);
     }
     if !pin.allow_local {
         return Ok(None);
     }
-    let Some(found) = inspect(api, &pin.digest.to_string()).await? else {
-        return Ok(None);
+    match inspect(&docker.api, &pin.digest.to_string()).await? {
+        Some(found) if image_id(&found)? == pin.digest => {
+            let digest = repo_digest(&found, image);
+            held(docker, image, found, digest).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn held(
+    docker: &Docker,
+    name: &ImageRef,
+    found: ImageInspect,
+    digest: Option<Digest>,
+) -> Result<(Image, ImageInspect), Error> {
+    usable(docker, name, &found)?;
+    let id = image_id(&found)?;
+    let image = Image {
+        lease: docker.shelf.leases.hold(id.to_string()).await,
+        ..Image::new(name.clone(), id, digest)
     };
-    let (id, digest) = (image_id(&found)?, repo_digest(&found, image));
-    Ok((id == pin.digest).then(|| Image {
-        reference: image.clone(),
-        id,
-        digest,
-    }))
+    Ok((image, found))
+}
+
+/// What is here, the last used first.
+pub(super) async fn images(docker: &Docker) -> Result<Vec<Image>, Error> {
+    let listed = docker.api.list_images(None::<ListImagesOptions>).await;
+    let listed = listed.map_err(Error::docker("list images"))?;
+    let mut images = Vec::new();
+    for one in listed {
+        let Ok(id) = one.id.parse::<Digest>() else {
+            continue;
+        };
+        let parsed = |names: Vec<String>| names.into_iter().flat_map(|n| ImageRef::parse(&n));
+        let digests: Vec<_> = parsed(one.repo_digests).collect();
+        let names = match digests.is_empty() {
+            true => parsed(one.repo_tags).take(1).collect(),
+            false => digests,
+        };
+        images.extend(names.into_iter().map(|name| {
+            let (age, digest) = ((docker.shelf.used_ms(&name), one.created), name.digest());
+            (age, Image::new(name, id, digest))
+        }));
+    }
+    images.sort_by_key(|(age, _)| std::cmp::Reverse(*age));
+    images.truncate(IMAGES_MAX);
+    Ok(images.into_iter().map(|(_, image)| image).collect())
 }
 
 /// When the digest is nowhere, says what stands under the name instead.
-async fn explain(api: &bollard::Docker, image: &ImageRef, pin: &Pin, error: Error) -> Error {
-    let found = match inspect(api, &image.to_string()).await {
+async fn explain(docker: &Docker, image: &ImageRef, pin: &Pin, error: Error) -> Error {
+    let found = match inspect(&docker.api, &image.to_string()).await {
         Ok(Some(local)) => repo_digest(&local, image).or_else(|| image_id(&local).ok()),
-        _ => registry::manifest_digest(image).await.ok(),
+        _ => {
+            let asked = registry::manifest_digest(image, &docker.credentials);
+            asked.await.ok()
+        }
     };
     match found {
         Some(found) if found != pin.digest => Error::DigestMismatch {
@@ -84,12 +196,13 @@ async fn explain(api: &bollard::Docker, image: &ImageRef, pin: &Pin, error: Erro
 async fn fetch(
     api: &bollard::Docker,
     image: &ImageRef,
+    credentials: Option<DockerCredentials>,
     progress: &ProgressSink,
 ) -> Result<(), Error> {
     let options = CreateImageOptionsBuilder::default()
         .from_image(&image.to_string())
         .build();
-    let mut steps = api.create_image(Some(options), None, None);
+    let mut steps = api.create_image(Some(options), None, credentials);
     let mut layers = Layers::default();
     let all = async {
         while let Some(step) = steps.next().await {
@@ -151,8 +264,9 @@ fn classify(image: &ImageRef, error: &bollard::errors::Error) -> Error {
         "no such image",
         "name unknown",
     ];
-    const REFUSED: [&str; 4] = [
+    const REFUSED: [&str; 5] = [
         "unauthorized",
+        "no basic auth credentials",
         "denied",
         "authentication required",
         "forbidden",
@@ -167,10 +281,17 @@ fn classify(image: &ImageRef, error: &bollard::errors::Error) -> Error {
         "eof",
         "toomanyrequests",
     ];
+    const FOREIGN: [&str; 3] = [
+        "no matching manifest for",
+        "no image found in image index",
+        "no image found in manifest list",
+    ];
     let (image, reason) = (image.to_string(), message(error));
     let words = reason.to_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
-    if says(&REFUSED) {
+    if says(&FOREIGN) {
+        platform::mismatch(&image, "other machines", &Platform::host())
+    } else if says(&REFUSED) {
         Error::Unauthorized { image, reason }
     } else if says(&SILENT) {
         Error::RegistryUnreachable { image, reason }
@@ -181,8 +302,8 @@ fn classify(image: &ImageRef, error: &bollard::errors::Error) -> Error {
     }
 }
 
-pub(super) async fn resolve(api: &bollard::Docker, image: &ImageRef) -> Result<Resolved, Error> {
-    match inspect(api, &image.to_string()).await? {
+pub(super) async fn resolve(docker: &Docker, image: &ImageRef) -> Result<Resolved, Error> {
+    match inspect(&docker.api, &image.to_string()).await? {
         Some(local) => {
             let (digest, id) = (repo_digest(&local, image), image_id(&local)?);
             Ok(Resolved {
@@ -191,7 +312,7 @@ pub(super) async fn resolve(api: &bollard::Docker, image: &ImageRef) -> Result<R
             })
         }
         None => {
-            let digest = registry::manifest_digest(image).await?;
+            let digest = registry::manifest_digest(image, &docker.credentials).await?;
             Ok(Resolved {
                 digest: Some(digest),
                 image_id: None,
@@ -200,32 +321,33 @@ pub(super) async fn resolve(api: &bollard::Docker, image: &ImageRef) -> Result<R
     }
 }
 
-pub(super) async fn import(
-    api: &bollard::Docker,
-    archive: Bytes,
-    tag: &str,
-) -> Result<Image, Error> {
+pub(super) async fn import(docker: &Docker, archive: Bytes, tag: &str) -> Result<Image, Error> {
     let reference = ImageRef::parse(tag)?;
-    let archive = Archive::parse(archive)?.to_docker_archive(&reference)?;
+    let archive = Archive::parse(archive)?;
+    let platform = archive.platform()?;
+    platform.check(&docker.daemon.platform, &reference.to_string())?;
+    let archive = archive.to_docker_archive(&reference)?;
     let options = ImportImageOptionsBuilder::default().build();
-    let steps = api.import_image(options, bollard::body_full(archive), None);
+    let steps = docker
+        .api
+        .import_image(options, bollard::body_full(archive), None);
     let loaded: Result<Vec<_>, _> = steps.try_collect().await;
     loaded.map_err(|error| Error::BadArchive {
         reason: message(&error),
     })?;
-    let found = inspect(api, &reference.to_string()).await?;
+    let found = inspect(&docker.api, &reference.to_string()).await?;
     let found = found.ok_or_else(|| Error::NotFound {
         image: reference.to_string(),
     })?;
-    let (id, digest) = (image_id(&found)?, repo_digest(&found, &reference));
-    Ok(Image {
-        reference,
-        id,
-        digest,
-    })
+    let digest = repo_digest(&found, &reference);
+    let (image, _) = held(docker, &reference, found, digest).await?;
+    Ok(image)
 }
 
-async fn inspect(api: &bollard::Docker, name: &str) -> Result<Option<ImageInspect>, Error> {
+pub(super) async fn inspect(
+    api: &bollard::Docker,
+    name: &str,
+) -> Result<Option<ImageInspect>, Error> {
     match api.inspect_image(name).await {
         Ok(image) => Ok(Some(image)),
         Err(error) if status(&error) == Some(404) => Ok(None),
@@ -269,6 +391,10 @@ mod tests {
                 "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused"
             ),
             Error::RegistryUnreachable { .. }
+        ));
+        assert!(matches!(
+            sort("no matching manifest for linux/amd64 in the manifest list entries"),
+            Error::PlatformMismatch { .. }
         ));
         assert!(matches!(sort("disk full"), Error::PullFailed { .. }));
     }

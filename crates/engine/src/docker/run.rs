@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
+use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptions,
     LogsOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
@@ -14,10 +15,10 @@ use futures_util::stream::Stream as Flow;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::config::{self, Note};
+use super::config::{self, Note, Podman};
 use super::lane::Lane;
 use super::meter::{Meter, Seen, layer_exceeded};
-use super::{Docker, message, remove, status};
+use super::{Docker, message, pull, remove, status};
 use crate::disk::Disk;
 use crate::log::CappedLog;
 use crate::running::Entry;
@@ -42,6 +43,7 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) -> Result<Exit, Error> {
     spec.validate()?;
+    let _image = docker.shelf.leases.hold(spec.image.id.to_string()).await;
     let entry = docker.running.enter(&spec.name, &cancel).await;
     remove(&docker.api, &spec.name).await?;
     let cancel = entry.cancel().clone();
@@ -53,8 +55,8 @@ pub(super) async fn run(
         limits: spec.limits,
         before: Disk::before(&spec.binds).await,
     };
-    let lane = Lane::open(&docker.api, &spec).await?;
-    create(&docker.api, &spec, &note, &lane).await?;
+    let lane = Lane::open(docker, &spec).await?;
+    create(docker, &spec, &note, &lane).await?;
     let logs = CappedLog::new(logs, spec.limits.log_bytes);
     let result = start(docker, &spec, note, logs, cancel).await;
     remove(&docker.api, &spec.name).await?;
@@ -98,11 +100,25 @@ pub(super) async fn adopt(
 
 /// What the daemon knows of it; nothing when it is gone.
 async fn inspect(api: &bollard::Docker, name: &str) -> Result<Seen, Error> {
-    match api.inspect_container(name, None).await {
+    match observe(api, name).await {
         Ok(found) => Ok(Seen(found)),
         Err(error) if status(&error) == Some(404) => Ok(Seen::default()),
         Err(error) => Err(Error::docker("inspect a container")(error)),
     }
+}
+
+/// Looks again while Podman calls a container `stopped`, which is none of Docker's words: its exit
+/// is being written down.
+async fn observe(api: &bollard::Docker, name: &str) -> Result<ContainerInspectResponse, ApiError> {
+    for _ in 1..OOM_LOOKS_MAX {
+        match api.inspect_container(name, None).await {
+            Err(ApiError::JsonDataError { message, .. }) if message.contains("`stopped`") => {
+                tokio::time::sleep(Duration::from_millis(OOM_LOOK_MS)).await;
+            }
+            answer => return answer,
+        }
+    }
+    api.inspect_container(name, None).await
 }
 
 /// Removes the container of a run that failed or whose future was dropped.
@@ -126,25 +142,40 @@ impl Drop for Removal {
     }
 }
 
-async fn create(
-    api: &bollard::Docker,
-    spec: &RunSpec,
-    note: &Note,
-    lane: &Lane,
-) -> Result<(), Error> {
+async fn create(docker: &Docker, spec: &RunSpec, note: &Note, lane: &Lane) -> Result<(), Error> {
     let options = CreateContainerOptionsBuilder::default()
         .name(&spec.name)
         .build();
-    match api
-        .create_container(Some(options), config::container(spec, note, lane))
-        .await
-    {
+    let podman = podman(docker, spec).await?;
+    let body = config::container(spec, note, lane, podman);
+    match docker.api.create_container(Some(options), body).await {
         Ok(_) => Ok(()),
         Err(error) if status(&error) == Some(404) => Err(Error::NotFound {
             image: spec.image.id.to_string(),
         }),
         Err(error) => Err(start_error(spec, error)),
     }
+}
+
+/// What Podman has to be told; none where it is Docker.
+async fn podman(docker: &Docker, spec: &RunSpec) -> Result<Option<Podman>, Error> {
+    if !docker.daemon.is_podman {
+        return Ok(None);
+    }
+    // It would make a folder.
+    if let Some(bind) = spec.binds.iter().find(|bind| !bind.host.exists()) {
+        return Err(Error::CannotStart {
+            name: spec.name.clone(),
+            reason: format!("`{}` does not exist", bind.host.display()),
+        });
+    }
+    let found = pull::inspect(&docker.api, &spec.image.id.to_string()).await?;
+    let user = found
+        .and_then(|image| image.config?.user)
+        .unwrap_or_default();
+    let user = user.split(':').next().unwrap_or_default();
+    let is_root = ["", "0", "root"].contains(&user);
+    Ok(Some(Podman { is_root }))
 }
 
 /// What the daemon refuses with a reason is the image's or the caller's fault.
@@ -167,7 +198,7 @@ async fn start(
 ) -> Result<Exit, Error> {
     let api = &docker.api;
     // Attached before the start, so that nothing of the output is missed.
-    let pump = attach(api, &spec.name, logs).await?;
+    let pump = attach(api, spec, logs).await?;
     api.start_container(&spec.name, None::<StartContainerOptions>)
         .await
         .map_err(|error| start_error(spec, error))?;
@@ -246,7 +277,7 @@ impl Run<'_> {
 /// Everything that comes from now on.
 async fn attach(
     api: &bollard::Docker,
-    name: &str,
+    spec: &RunSpec,
     logs: CappedLog,
 ) -> Result<AbortOnDropHandle<u64>, Error> {
     let options = AttachContainerOptionsBuilder::default()
@@ -254,8 +285,12 @@ async fn attach(
         .stderr(true)
         .stream(true)
         .build();
-    let attached = api.attach_container(name, Some(options)).await;
-    let attached = attached.map_err(Error::docker("attach to a container"))?;
+    let attached = api.attach_container(&spec.name, Some(options)).await;
+    // Podman prepares the container here, and finds that there is no such program.
+    let attached = attached.map_err(|error| match status(&error) {
+        Some(409) => start_error(spec, error),
+        _ => Error::docker("attach to a container")(error),
+    })?;
     Ok(pump(attached.output, logs))
 }
 
@@ -338,7 +373,7 @@ async fn stop(
 /// exit: a container that was killed by nobody we know is looked at again.
 async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reason, Error> {
     for look in 1..=OOM_LOOKS_MAX {
-        let state = match api.inspect_container(name, None).await {
+        let state = match observe(api, name).await {
             Ok(container) => container.state.unwrap_or_default(),
             Err(error) if status(&error) == Some(404) => return Ok(Reason::Killed),
             Err(error) => return Err(Error::docker("inspect a container")(error)),

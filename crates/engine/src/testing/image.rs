@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::install::ensure;
-use crate::archive::{Archive, architecture};
+use crate::archive::Archive;
+use crate::platform::architecture;
 use crate::{Digest, Error, ImageRef};
 
 /// The programs of busybox that tests call by name.
@@ -29,6 +30,8 @@ pub struct TestImage {
     pub workdir: String,
     /// `USER`.
     pub user: String,
+    /// The processor it says it is for, e.g. `amd64`: that of this machine unless changed.
+    pub architecture: String,
     busybox: Vec<u8>,
     files: Vec<(String, Vec<u8>)>,
     links: Vec<(String, String)>,
@@ -57,6 +60,7 @@ pub fn busybox() -> Result<TestImage, String> {
         env: vec!["PATH=/bin".to_owned()],
         workdir: String::new(),
         user: String::new(),
+        architecture: architecture().to_owned(),
         busybox,
         files: Vec::new(),
         links: Vec::new(),
@@ -124,7 +128,7 @@ impl TestImage {
             .map(|layer| Digest::of(layer).to_string())
             .collect();
         let config = json!({
-            "architecture": architecture(), "os": "linux",
+            "architecture": self.architecture, "os": "linux",
             "config": {
                 "Entrypoint": self.entrypoint, "Cmd": self.cmd, "Env": self.env,
                 "WorkingDir": self.workdir, "User": self.user,

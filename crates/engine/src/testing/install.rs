@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 /// One installation or daemon start at a time in this process.
-static BUSY: Mutex<()> = Mutex::new(());
+pub(super) static BUSY: Mutex<()> = Mutex::new(());
 
 /// Says that a test did not run and why; fails it where `CI` is set, so that no gap stays
 /// unnoticed there.
@@ -84,22 +84,27 @@ fn answers() -> bool {
     std::os::unix::net::UnixStream::connect("/var/run/docker.sock").is_ok()
 }
 
-/// Starts the daemon and reads its log until it says that it listens.
 fn start(program: &Path) -> Result<(), String> {
     let log = std::env::temp_dir().join("dockerd.log");
-    let file = std::fs::File::create(&log).map_err(|error| error.to_string())?;
+    launch(Command::new(program), &log, "API listen on")
+}
+
+/// Starts a daemon and reads its log until it says that it listens.
+pub(super) fn launch(mut daemon: Command, log: &Path, listening: &str) -> Result<(), String> {
+    let name = daemon.get_program().to_string_lossy().into_owned();
+    let file = std::fs::File::create(log).map_err(|error| error.to_string())?;
     let clone = file.try_clone().map_err(|error| error.to_string())?;
-    let mut daemon = Command::new(program)
+    let mut daemon = daemon
         .stdin(Stdio::null())
         .stdout(clone)
         .stderr(file)
         .process_group(0)
         .spawn()
-        .map_err(|error| format!("dockerd: {error}"))?;
+        .map_err(|error| format!("{name}: {error}"))?;
     // Ends with the daemon, so a daemon that fails to start does not leave us reading.
     let mut follow = Command::new("tail")
         .args(["-n", "+1", "-f", "--pid", &daemon.id().to_string()])
-        .arg(&log)
+        .arg(log)
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("tail: {error}"))?;
@@ -111,13 +116,13 @@ fn start(program: &Path) -> Result<(), String> {
         .map(BufReader::new)
         .into_iter()
         .flat_map(BufRead::lines);
-    let listening = lines
+    let listens = lines
         .map_while(Result::ok)
-        .any(|line| line.contains("API listen on"));
+        .any(|line| line.contains(listening));
     let _ = follow.kill();
     let _ = follow.wait();
-    match listening {
+    match listens {
         true => Ok(()),
-        false => Err(format!("dockerd does not start, see {}", log.display())),
+        false => Err(format!("{name} does not start, see {}", log.display())),
     }
 }

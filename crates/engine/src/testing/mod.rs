@@ -6,11 +6,13 @@
 mod helper;
 mod image;
 mod install;
+mod podman;
 mod registry;
 
 pub use helper::helper;
 pub use image::{TestImage, busybox};
 pub use install::{ensure_dockerd, skip};
+pub use podman::ensure_podman;
 pub use registry::Registry;
 
 use std::path::Path;
@@ -28,6 +30,25 @@ pub async fn docker(test: &str) -> Option<Arc<dyn Engine>> {
     };
     match connected {
         Ok(docker) => Some(Arc::new(docker)),
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+/// The Docker engine with a Podman service behind it, and how to reach that; or None with the
+/// reason printed for this test.
+pub async fn podman(test: &str) -> Option<(Arc<dyn Engine>, String)> {
+    let connected = match ensure_podman() {
+        Ok(host) => match Docker::connect(Some(&host)).await {
+            Ok(podman) => Ok((podman, host)),
+            Err(error) => Err(error.to_string()),
+        },
+        Err(reason) => Err(reason),
+    };
+    match connected {
+        Ok((podman, host)) => Some((Arc::new(podman), host)),
         Err(reason) => {
             skip(test, &reason);
             None

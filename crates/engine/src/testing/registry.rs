@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use oci_client::client::{Config, ImageLayer};
-use oci_client::manifest::OciImageManifest;
-use oci_client::secrets::RegistryAuth;
+use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::image::TestImage;
 use super::install::ensure;
-use crate::{Digest, ImageRef, registry};
+use crate::{Credentials, Digest, ImageRef, registry};
 
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -21,6 +21,7 @@ const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 pub struct Registry {
     process: Child,
     address: String,
+    credentials: Credentials,
     _folder: TempDir,
 }
 
@@ -30,8 +31,33 @@ impl Registry {
     /// # Errors
     /// A sentence saying what to do.
     pub fn start() -> Result<Self, String> {
-        let program = ensure("/usr/bin/docker-registry", "docker-registry")?;
         let folder = TempDir::new().map_err(|error| error.to_string())?;
+        Self::serve(&config(folder.path()), folder)
+    }
+
+    /// Starts one that serves this user alone, by HTTP basic authentication.
+    ///
+    /// # Errors
+    /// A sentence saying what to do.
+    pub fn private(username: &str, password: &str) -> Result<Self, String> {
+        let folder = TempDir::new().map_err(|error| error.to_string())?;
+        let users = folder.path().join("htpasswd");
+        std::fs::write(&users, htpasswd(username, password)?).map_err(|e| e.to_string())?;
+        let config = format!(
+            "{}auth:\n  htpasswd:\n    realm: private\n    path: {}\n",
+            config(folder.path()),
+            users.display()
+        );
+        let mut registry = Self::serve(&config, folder)?;
+        let added = registry
+            .credentials
+            .add(&registry.address, username, password);
+        added.map_err(|error| error.to_string())?;
+        Ok(registry)
+    }
+
+    fn serve(config: &str, folder: TempDir) -> Result<Self, String> {
+        let program = ensure("/usr/bin/docker-registry", "docker-registry")?;
         let mut process = Command::new(program)
             .args(["serve", "/dev/stdin"])
             .stdin(Stdio::piped())
@@ -42,7 +68,7 @@ impl Registry {
         let written = process
             .stdin
             .take()
-            .map(|mut stdin| stdin.write_all(config(folder.path()).as_bytes()));
+            .map(|mut stdin| stdin.write_all(config.as_bytes()));
         written
             .transpose()
             .map_err(|error| format!("docker-registry: {error}"))?;
@@ -61,6 +87,7 @@ impl Registry {
             Some(address) => Ok(Self {
                 process,
                 address,
+                credentials: Credentials::default(),
                 _folder: folder,
             }),
             None => {
@@ -98,15 +125,55 @@ impl Registry {
                 &reference,
                 &layers,
                 config,
-                &RegistryAuth::Anonymous,
+                &self.credentials.auth(&name),
                 Some(manifest),
             )
             .await
             .map_err(|error| text(&error))?;
-        let digest = registry::manifest_digest(&name)
+        let digest = registry::manifest_digest(&name, &self.credentials)
             .await
             .map_err(|error| text(&error))?;
         Ok((name, digest))
+    }
+
+    /// Uploads an index of images for their architectures as `<address>/<repository>:<tag>`; its
+    /// name, its digest, and the digests of the images in the same order.
+    ///
+    /// # Errors
+    /// What the registry said.
+    pub async fn push_index(
+        &self,
+        images: &[TestImage],
+        repository: &str,
+        tag: &str,
+    ) -> Result<(ImageRef, Digest, Vec<Digest>), String> {
+        let (mut digests, mut entries) = (Vec::new(), Vec::new());
+        for image in images {
+            let path = format!("{repository}:{tag}-{}", image.architecture);
+            let (_, digest) = self.push(image, &path).await?;
+            digests.push(digest);
+            entries.push(json!({
+                "mediaType": OCI_IMAGE_MEDIA_TYPE, "digest": digest.to_string(),
+                "size": 0, "platform": { "os": "linux", "architecture": image.architecture },
+            }));
+        }
+        let index = json!({
+            "schemaVersion": 2, "mediaType": OCI_IMAGE_INDEX_MEDIA_TYPE, "manifests": entries,
+        });
+        let index = index.to_string();
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let name = ImageRef::parse(&format!("{}/{repository}:{tag}", self.address));
+        let name = name.map_err(|error| text(&error))?;
+        let kind = OCI_IMAGE_INDEX_MEDIA_TYPE.parse();
+        registry::client(&name)
+            .push_manifest_raw(
+                &registry::reference(&name),
+                index.clone(),
+                kind.map_err(|_| "no media type".to_owned())?,
+            )
+            .await
+            .map_err(|error| text(&error))?;
+        Ok((name, Digest::of(index.as_bytes()), digests))
     }
 }
 
@@ -114,6 +181,19 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A line of Apache's format, the only one the registry reads.
+fn htpasswd(username: &str, password: &str) -> Result<Vec<u8>, String> {
+    let program = ensure("/usr/bin/htpasswd", "apache2-utils")?;
+    let made = Command::new(program)
+        .args(["-nbB", username, password])
+        .output()
+        .map_err(|error| format!("htpasswd: {error}"))?;
+    match made.status.success() {
+        true => Ok(made.stdout),
+        false => Err(String::from_utf8_lossy(&made.stderr).into_owned()),
     }
 }
 

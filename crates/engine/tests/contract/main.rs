@@ -1,10 +1,12 @@
-//! One contract, two engines: every function here runs against both.
+//! One contract, two engines: every function here runs against both, and the core of it against
+//! Podman too.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test may fail so"
 )]
 
+mod cache;
 mod cleanup;
 mod hostile;
 mod image;
@@ -12,6 +14,8 @@ mod killed;
 mod limit;
 mod network;
 mod nobody;
+mod platform;
+mod private;
 mod run;
 mod seccomp;
 mod world;
@@ -110,6 +114,18 @@ both! {
     image::what_is_nowhere_is_not_found,
     image::a_silent_registry_is_unreachable,
     image::resolve_asks_the_engine_then_the_registry,
+    platform::an_image_for_another_machine_is_refused,
+    platform::an_archive_for_another_machine_is_refused,
+    platform::an_index_gives_the_image_for_this_machine,
+    platform::an_index_without_this_machine_names_what_it_has,
+    private::a_private_image_is_pulled_with_its_password,
+    private::a_private_image_is_refused_without_password,
+    private::a_wrong_password_is_refused_and_not_told,
+    cache::the_least_recently_used_image_goes,
+    cache::an_image_in_use_stays,
+    cache::what_others_have_put_here_stays,
+    cache::a_pull_that_was_cut_off_is_not_forgotten,
+    cache::images_that_are_here_are_told,
     cleanup::kill_ends_a_run,
     cleanup::killing_nothing_is_fine,
     cleanup::a_dropped_run_leaves_nothing,
@@ -138,4 +154,40 @@ both! {
     network::outbound_does_not_reach_the_host,
     network::an_allowlist_is_all_there_is,
     network::a_name_without_address_does_not_start,
+}
+
+// What could differ with Podman behind Docker's API; the rest of the suite is about this program or
+// the kernel. Two things do differ: Podman adds `container` and `TERM` to the environment, and an
+// image that was imported has a digest too.
+contract! { podman:
+    run::exit_code_is_the_programs,
+    run::stdout_and_stderr_are_told_apart_and_live,
+    run::logs_are_complete_when_the_run_returns,
+    run::working_directory_and_user_are_the_images,
+    run::binds_show_what_they_should_and_no_more,
+    run::a_missing_bind_is_an_error,
+    run::a_missing_executable_is_a_clear_error,
+    limit::memory,
+    limit::processes,
+    limit::log_bytes,
+    limit::deadline,
+    limit::cancel,
+    limit::privileges_are_few_and_cannot_grow,
+    limit::network_none_has_only_loopback,
+    image::pull_by_digest_from_a_registry,
+    image::another_digest_is_refused,
+    platform::an_image_for_another_machine_is_refused,
+    platform::an_index_gives_the_image_for_this_machine,
+    platform::an_index_without_this_machine_names_what_it_has,
+    private::a_private_image_is_pulled_with_its_password,
+    private::a_private_image_is_refused_without_password,
+    private::a_wrong_password_is_refused_and_not_told,
+    cache::the_least_recently_used_image_goes,
+    cache::an_image_in_use_stays,
+    cache::what_others_have_put_here_stays,
+    cleanup::kill_ends_a_run,
+    cleanup::a_dropped_run_leaves_nothing,
+    cleanup::sweep_takes_the_prefix_only,
+    network::outbound_reaches_the_world_and_nothing_private,
+    network::outbound_does_not_reach_the_host,
 }

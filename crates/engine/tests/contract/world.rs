@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use engine::testing::{self, Registry, TestImage, busybox};
-use engine::{Engine, Exit, Image, LogChunk, RunSpec, Stream, log_channel};
+use engine::{Choice, Config, Engine, Exit, Image, LogChunk, RunSpec, Stream, log_channel};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) test: &'static str,
     pub(crate) dir: TempDir,
+    docker_host: Option<String>,
     names: AtomicU32,
 }
 
@@ -51,6 +52,15 @@ impl World {
         Self::new(test, engine, tempfile::tempdir().unwrap())
     }
 
+    pub(crate) async fn podman(test: &'static str) -> Option<Self> {
+        let (engine, host) = testing::podman(test).await?;
+        let world = Self::new(test, engine, tempfile::tempdir().unwrap())?;
+        Some(Self {
+            docker_host: Some(host),
+            ..world
+        })
+    }
+
     pub(crate) async fn builtin(test: &'static str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let root = std::env::var_os(ROOT_DIR).map_or(dir.path().join("engine"), PathBuf::from);
@@ -73,6 +83,7 @@ impl World {
                 engine,
                 test,
                 dir,
+                docker_host: None,
                 names: AtomicU32::new(0),
             }),
             Err(reason) => {
@@ -80,6 +91,23 @@ impl World {
                 None
             }
         }
+    }
+
+    /// An engine of the same kind as configured, with a folder of this name.
+    pub(crate) async fn configured(
+        &self,
+        folder: &str,
+        edit: impl FnOnce(&mut Config),
+    ) -> Arc<dyn Engine> {
+        let choice = match self.engine.name() {
+            "builtin" => Choice::Builtin,
+            _ => Choice::Docker,
+        };
+        let mut config = Config::new(choice, self.dir.path().join(folder));
+        config.docker_host = self.docker_host.clone();
+        config.helper = testing::helper();
+        edit(&mut config);
+        engine::detect(&config).await.unwrap()
     }
 
     /// A container name nobody else uses.

@@ -20,15 +20,29 @@ pub(crate) fn read<T: DeserializeOwned + Default>(path: Option<&Path>) -> Result
             .named("ValidationError")
             .hint("write one with `init --out FILE`, e.g. `iexec pool init --out pool.toml`")
     })?;
-    parse(&text).map_err(|reason| {
+    read_text(&text).map_err(|reason| {
         Failure::new(format!("{} cannot be used: {reason}", path.display()))
             .named("ValidationError")
             .hint("`init` prints every key with its meaning, e.g. `iexec pool init`")
     })
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+pub(crate) fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| told(text, &error))
+}
+
+/// With the line itself, unless there is a password in the file, which might be shown so.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let is_password = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default();
+        key.trim().trim_matches(['"', '\'']) == "password"
+    };
+    if !text.lines().any(is_password) {
+        return error.to_string().trim_end().to_owned();
+    }
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
+    format!("line {line}: {}", error.message())
 }
 
 /// Options of `init`.
@@ -65,11 +79,13 @@ impl TemplateArgs {
 /// A template with every key in use: what it explains must be read back.
 #[cfg(test)]
 pub(crate) fn uncommented<T: DeserializeOwned>(template: &str) -> T {
-    let is_key =
-        |line: &str| line.starts_with("# ") && line.contains(" = ") || line == "# [[offer]]";
+    let is_key = |line: &str| {
+        line.starts_with("# ") && line.contains(" = ")
+            || ["# [[offer]]", "# [[registry]]"].contains(&line)
+    };
     let line = |line: &str| match is_key(line) {
         true => format!("{}\n", line.trim_start_matches("# ")),
         false => format!("{line}\n"),
     };
-    parse(&template.lines().map(line).collect::<String>()).unwrap()
+    read_text(&template.lines().map(line).collect::<String>()).unwrap()
 }

@@ -66,7 +66,7 @@ fn wrong(message: impl Into<String>) -> Failure {
 }
 
 /// The content of a file that nobody else may read.
-fn private(path: &Path) -> Result<String, Failure> {
+pub(crate) fn private(path: &Path) -> Result<String, Failure> {
     let text = context::read(path)?;
     let text = text.ok_or_else(|| {
         wrong(format!("there is no {}", path.display())).hint("give the file of the key itself")

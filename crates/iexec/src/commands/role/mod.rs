@@ -11,10 +11,10 @@ mod remote;
 
 pub(crate) use chain::{ChainConfig, Place};
 pub(crate) use data::{database_url, start_block};
-#[cfg(test)]
-pub(crate) use file::uncommented;
 pub(crate) use file::{TemplateArgs, read};
+#[cfg(test)]
+pub(crate) use file::{read_text, uncommented};
 pub(crate) use host::{Drain, Host, Service, Standard};
-pub(crate) use keys::{KeyOptions, WalletConfig};
+pub(crate) use keys::{KeyOptions, WalletConfig, private};
 pub(crate) use options::{Common, LogFormat, PlaceOptions};
 pub(crate) use remote::{DrainArgs, StatusArgs};

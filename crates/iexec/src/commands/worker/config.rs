@@ -5,12 +5,15 @@ use std::{net::SocketAddr, num::NonZero, path::PathBuf, thread};
 use protocol::Address;
 use serde::Deserialize;
 
+use super::registry::RegistryEntry;
 use crate::commands::role::{ChainConfig, WalletConfig};
 
 /// What `iexec worker init` writes.
 pub(super) const TEMPLATE: &str = include_str!("template.toml");
 /// How long tasks may go on after SIGTERM: most are shorter, and no supervisor waits for ever.
 const DRAIN_S: u64 = 300;
+/// Larger than the largest image that runs here, so that one can stay while the next comes.
+const IMAGE_CACHE_MIB: u64 = 50 << 10;
 const MIB: u64 = 1 << 20;
 const KIB: u64 = 1 << 10;
 
@@ -23,6 +26,8 @@ pub(super) struct Settings {
     pub(super) name: String,
     pub(super) slots: u32,
     pub(super) engine: engine::Choice,
+    image_cache_mib: u64,
+    pub(super) registry: Vec<RegistryEntry>,
     pub(super) drain_seconds: u64,
     pub(super) traces: Option<String>,
     memory_mib: Option<u64>,
@@ -60,6 +65,8 @@ impl Default for Settings {
             name: "worker".to_owned(),
             slots: u32::try_from(processors.saturating_sub(1).max(1)).unwrap_or(1),
             engine: engine::Choice::Auto,
+            image_cache_mib: IMAGE_CACHE_MIB,
+            registry: Vec::new(),
             drain_seconds: DRAIN_S,
             traces: None,
             memory_mib: None,
@@ -83,6 +90,10 @@ impl Default for Settings {
 }
 
 impl Settings {
+    pub(super) fn image_cache_bytes(&self) -> u64 {
+        self.image_cache_mib.saturating_mul(MIB)
+    }
+
     /// What the session of one pool needs; its folders are below `data_dir`. `gateway` is that of
     /// the chain.
     pub(super) fn session(
@@ -115,7 +126,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::role::uncommented;
+    use crate::commands::role::{read_text, uncommented};
 
     #[test]
     fn the_template_explains_every_key_with_its_default() {
@@ -124,6 +135,8 @@ mod tests {
         assert_eq!(told.name, default.name);
         assert_eq!(told.engine, default.engine);
         assert_eq!(told.drain_seconds, default.drain_seconds);
+        assert_eq!(told.image_cache_bytes(), default.image_cache_bytes());
+        assert_eq!(told.registry.len(), 1);
         assert_eq!(told.listen.unwrap().port(), super::super::STANDARD.port);
         let engine::Limits {
             memory_bytes, cpus, ..
@@ -137,6 +150,19 @@ mod tests {
         assert_eq!(told.disk_mib.unwrap() * MIB, limits.disk_bytes);
         assert_eq!(told.log_kib.unwrap() * KIB, limits.log_bytes);
         assert!(told.app_network && !told.allow_private_inputs && !told.allow_local_images);
+    }
+
+    #[test]
+    fn a_password_in_the_file_is_not_shown_with_an_error() {
+        let entry = "[[registry]]\nhost = \"a.b\"\nusername = \"me\"\n";
+        for (last, line) in [("password = 20261127", 4), ("password = 'x'\nuser = 1", 5)] {
+            let error = read_text::<Settings>(&format!("{entry}{last}\n")).unwrap_err();
+            assert!(error.starts_with(&format!("line {line}: ")), "{error}");
+            assert!(
+                !error.contains("20261127") && !error.contains('='),
+                "{error}"
+            );
+        }
     }
 
     #[test]

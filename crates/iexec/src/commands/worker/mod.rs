@@ -1,6 +1,7 @@
 //! `iexec worker`: a worker of its own, for one pool or several.
 
 mod config;
+mod registry;
 mod run;
 mod status;
 

@@ -19,6 +19,7 @@ use worker::{Board, status::Identity};
 use super::{
     Args, STANDARD,
     config::{PoolEntry, Settings},
+    registry,
 };
 use crate::{
     commands::{
@@ -158,6 +159,9 @@ fn wrong(message: &str) -> Failure {
 async fn engine(settings: &Settings, host: &Host) -> Result<Arc<dyn Engine>, Failure> {
     let mut config = engine::Config::new(settings.engine, host.data_dir.join("engine"));
     config.docker_host = env_vars::get(env_vars::DOCKER_HOST);
+    config.runtime_dir = env_vars::get(env_vars::XDG_RUNTIME_DIR).map(Into::into);
+    config.credentials = registry::credentials(&settings.registry)?;
+    config.cache_bytes_max = Some(settings.image_cache_bytes());
     let detected = engine::detect(&config).await;
     detected.map_err(|error| {
         Failure::with_sources(&error)
