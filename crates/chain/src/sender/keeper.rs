@@ -1,7 +1,7 @@
 //! The loop that owns a wallet's transactions: it alone signs, sends and watches them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     sync::Arc,
     time::Duration,
@@ -201,19 +201,26 @@ impl Keeper {
     /// A transaction that a caller left behind, or that a reorganisation took back, is what the
     /// next caller with the same intent wants. A mined one that was answered is another's.
     async fn find(&mut self, intent: B256, is_named: bool) -> Option<Ticket> {
-        let is_answered = |entry: &Entry| entry.is_done && entry.is_mined();
-        let is_doubtful = self.twins(intent).any(|(_, entry)| is_answered(entry));
-        if !is_named && is_doubtful {
-            // it may have been taken back since the last look
-            if let Ok(sight) = self.look().await {
-                self.see(sight).await;
+        let is_doubtful = self.twins(intent).any(|(_, entry)| entry.is_done);
+        // it may have been mined or taken back since the last look
+        let is_known = is_named || !is_doubtful || self.look_now().await;
+        let is_left = |(nonce, entry): &(u64, &Entry)| {
+            let is_answered = entry.is_done && (entry.is_mined() || !is_known);
+            is_named || !(is_answered || self.is_awaited(*nonce))
+        };
+        let nonce = self.twins(intent).find(is_left)?.0;
+        self.ticket(nonce)
+    }
+
+    async fn look_now(&mut self) -> bool {
+        match self.look().await {
+            Ok(sight) => self.see(sight).await,
+            Err(error) => {
+                tracing::debug!(%error, "the transactions cannot be looked at");
+                return false;
             }
         }
-        let left = |(nonce, entry): &(u64, &Entry)| {
-            is_named || !(is_answered(entry) || self.is_awaited(*nonce))
-        };
-        let nonce = self.twins(intent).find(left)?.0;
-        self.ticket(nonce)
+        true
     }
 
     fn twins(&self, intent: B256) -> impl Iterator<Item = (u64, &Entry)> {
@@ -303,25 +310,30 @@ impl Keeper {
     async fn submit(&mut self, mut orders: VecDeque<Order>) {
         while !orders.is_empty() {
             orders.retain(|order| !order.reply.is_closed());
-            self.join_named(&mut orders);
+            let later = self.join_named(&mut orders);
             if let Err(error) = self.round(&mut orders).await {
                 for order in orders.drain(..) {
                     drop(order.reply.send(Err(copy(&error))));
                 }
             }
+            orders.extend(later);
         }
     }
 
-    /// Two callers may have found nothing for the same name; the second waits for the first.
-    fn join_named(&self, orders: &mut VecDeque<Order>) {
-        let waiting = std::mem::take(orders);
-        for order in waiting {
+    /// Callers may have found nothing for the same name at once; those behind the first wait for
+    /// its transaction. Returns those for whom there is none yet.
+    fn join_named(&self, orders: &mut VecDeque<Order>) -> VecDeque<Order> {
+        let (mut names, mut later) = (BTreeSet::new(), VecDeque::new());
+        for order in std::mem::take(orders) {
             let twin = self.twins(order.intent).next();
             match twin.and_then(|(nonce, _)| self.ticket(nonce)) {
-                Some(ticket) if order.is_named => drop(order.reply.send(Ok(ticket))),
-                _ => orders.push_back(order),
+                _ if !order.is_named => orders.push_back(order),
+                Some(ticket) => drop(order.reply.send(Ok(ticket))),
+                None if names.insert(order.intent) => orders.push_back(order),
+                None => later.push_back(order),
             }
         }
+        later
     }
 
     /// Signs all, writes all down, and hands over one after the other until the node refuses one:
