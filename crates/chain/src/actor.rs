@@ -1,6 +1,8 @@
 //! Transactions of one wallet on a hub: this is where an order is matched and a task is
 //! initialized, contributed, finalized and claimed.
 
+use std::path::Path;
+
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::{SolCall, SolEvent},
@@ -197,6 +199,16 @@ impl Actor {
     pub fn with_policy(hub: Hub, wallet: Wallet, policy: Policy) -> Self {
         let sender = Sender::new(&hub, wallet, policy);
         Self { hub, sender }
+    }
+
+    /// `wallet` acting on `hub`, for a service that may be killed: what it sent is written down in
+    /// `folder`, and seen to by the next one that is opened there.
+    ///
+    /// # Errors
+    /// As [`Sender::open`].
+    pub async fn open(hub: Hub, wallet: Wallet, folder: &Path) -> Result<Self, Error> {
+        let sender = Sender::open(&hub, wallet, Policy::default(), folder).await?;
+        Ok(Self { hub, sender })
     }
 
     /// The hub.

@@ -50,13 +50,21 @@ pub enum Error {
         /// Who was called.
         to: Address,
     },
-    /// The transaction was sent but no receipt came in time; it may still be mined.
-    #[error("no receipt for `{what}` ({tx}) within {seconds} s")]
+    /// The transaction was sent but no receipt came in time. It stays in the queue: whoever wants
+    /// the same again waits for it, and nothing is sent twice.
+    #[error(
+        "no receipt for `{what}` within {seconds} s: nonce {nonce} still waits after {offers} \
+         offers, the last is {tx}"
+    )]
     NoReceipt {
         /// Which call.
         what: &'static str,
-        /// The transaction.
+        /// The transaction in its newest form.
         tx: B256,
+        /// Its nonce.
+        nonce: u64,
+        /// How many prices were offered for it, each higher.
+        offers: usize,
         /// How long we waited.
         seconds: u64,
     },
@@ -67,6 +75,15 @@ pub enum Error {
         tx: B256,
         /// What was expected.
         event: &'static str,
+    },
+    /// The journal of transactions cannot be read or written: nothing is sent without it.
+    #[error("use the journal of transactions `{}`", path.display())]
+    Journal {
+        /// Where it is.
+        path: std::path::PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
     },
     /// A private key that is none, or a signature that could not be made or read.
     #[error("invalid key or signature: {0}")]

@@ -183,6 +183,7 @@ impl TxArgs {
         Ok(Policy {
             gas_price: price,
             confirmations,
+            ..Policy::default()
         })
     }
 }

@@ -1,0 +1,208 @@
+//! What a transaction offers for its gas, and how much more when it waits too long.
+
+use alloy::{
+    consensus::Transaction as _, consensus::TxEnvelope, network::TransactionBuilder as _,
+    rpc::types::TransactionRequest,
+};
+
+/// The base fee may double before a transaction is too cheap: six full blocks in a row.
+const BASE_FEE_TIMES: u128 = 2;
+/// Permille that a replacement pays of what it replaces: three such steps double the price.
+const RAISE_PERMILLE: u128 = 1_250;
+/// The least that nodes take for a replacement: geth asks for 10 % more, others for 12.5 %.
+const RAISE_PERMILLE_MIN: u128 = 1_125;
+
+/// What a node says about prices, in wei for one gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Prices {
+    /// Of the newest block; zero where gas can be free and before EIP-1559.
+    pub(super) base_fee: u128,
+    /// What is usual for the whole.
+    pub(super) gas_price: u128,
+}
+
+/// An offer, in wei for one gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fees {
+    /// Before EIP-1559, where the base fee is zero, and where the owner says the price.
+    Legacy {
+        /// The whole.
+        price: u128,
+    },
+    /// EIP-1559.
+    Dynamic {
+        /// The most that is paid.
+        most: u128,
+        /// What the miner gets of it.
+        tip: u128,
+    },
+}
+
+impl Fees {
+    /// Free chains take a price of zero; elsewhere there is room for a base fee that rises.
+    pub(super) fn new(prices: Prices) -> Self {
+        let Prices {
+            base_fee,
+            gas_price,
+        } = prices;
+        if base_fee == 0 {
+            return Self::Legacy { price: gas_price };
+        }
+        let tip = gas_price.saturating_sub(base_fee);
+        let most = base_fee.saturating_mul(BASE_FEE_TIMES).saturating_add(tip);
+        Self::Dynamic { most, tip }
+    }
+
+    /// What a signed transaction offers.
+    pub(super) fn of(tx: &TxEnvelope) -> Self {
+        match (tx.gas_price(), tx.max_priority_fee_per_gas()) {
+            (None, Some(tip)) => Self::Dynamic {
+                most: tx.max_fee_per_gas(),
+                tip,
+            },
+            (price, _) => Self::Legacy {
+                price: price.unwrap_or_default(),
+            },
+        }
+    }
+
+    /// The most that one gas may cost.
+    pub(super) fn most(self) -> u128 {
+        match self {
+            Self::Legacy { price } => price,
+            Self::Dynamic { most, .. } => most,
+        }
+    }
+
+    /// The most that a miner may get of it: all of a price before EIP-1559.
+    fn tip(self) -> u128 {
+        match self {
+            Self::Legacy { price } => price,
+            Self::Dynamic { tip, .. } => tip,
+        }
+    }
+
+    /// Whether it is as much as others pay at present.
+    pub(super) fn suffices(self, prices: Prices) -> bool {
+        self.most() >= prices.base_fee.max(prices.gas_price)
+    }
+
+    /// What takes this offer's place in a node: the present price, and more than this by so much
+    /// that nodes accept it, up to `cap`. None when that is not possible.
+    pub(super) fn raised(self, prices: Prices, cap: u128) -> Option<Self> {
+        let present = Self::new(prices);
+        let (least, least_tip) = self.times(RAISE_PERMILLE_MIN);
+        if least > cap || least_tip > cap || least <= self.most() {
+            return None;
+        }
+        let (most, tip) = self.times(RAISE_PERMILLE);
+        let most = most.max(present.most()).min(cap);
+        Some(match present {
+            Self::Legacy { .. } => Self::Legacy { price: most },
+            Self::Dynamic { tip: usual, .. } => Self::Dynamic {
+                most,
+                tip: tip.max(usual).min(most),
+            },
+        })
+    }
+
+    fn times(self, permille: u128) -> (u128, u128) {
+        let more = |wei: u128| wei.saturating_mul(permille).div_ceil(1_000);
+        (more(self.most()), more(self.tip()))
+    }
+
+    pub(super) fn offer(self, request: TransactionRequest) -> TransactionRequest {
+        match self {
+            Self::Legacy { price } => request.with_gas_price(price),
+            Self::Dynamic { most, tip } => request
+                .with_max_fee_per_gas(most)
+                .with_max_priority_fee_per_gas(tip),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn prices(base_fee: u128, gas_price: u128) -> Prices {
+        Prices {
+            base_fee,
+            gas_price,
+        }
+    }
+
+    #[test]
+    fn free_chains_get_one_price_and_others_room_for_the_base_fee() {
+        assert_eq!(Fees::new(prices(0, 0)), Fees::Legacy { price: 0 });
+        assert_eq!(Fees::new(prices(0, 9)), Fees::Legacy { price: 9 });
+        let fees = Fees::new(prices(10, 13));
+        assert_eq!(fees, Fees::Dynamic { most: 23, tip: 3 });
+        assert!(fees.suffices(prices(20, 23)) && !fees.suffices(prices(24, 24)));
+    }
+
+    #[test]
+    fn a_raise_outbids_and_follows_the_present_price() {
+        let old = Fees::Dynamic {
+            most: 1_000,
+            tip: 100,
+        };
+        let raised = |now, cap| old.raised(now, cap);
+        let (most, tip) = (1_250, 125);
+        assert_eq!(
+            raised(prices(10, 11), 5_000),
+            Some(Fees::Dynamic { most, tip })
+        );
+        let (most, tip) = (2_150, 150);
+        assert_eq!(
+            raised(prices(1_000, 1_150), 5_000),
+            Some(Fees::Dynamic { most, tip })
+        );
+        assert_eq!(
+            raised(prices(0, 0), 5_000),
+            Some(Fees::Legacy { price: 1_250 })
+        );
+    }
+
+    #[test]
+    fn nothing_is_offered_above_the_cap() {
+        let old = Fees::Dynamic {
+            most: 1_000,
+            tip: 100,
+        };
+        let (most, tip) = (1_200, 125);
+        let dear = prices(9_000, 9_100);
+        assert_eq!(
+            old.raised(dear, 1_200),
+            Some(Fees::Dynamic {
+                most,
+                tip: tip.max(100)
+            })
+        );
+        assert_eq!(old.raised(dear, 1_124), None);
+        assert_eq!(Fees::Legacy { price: 0 }.raised(dear, 0), None);
+        assert_eq!(Fees::Legacy { price: 0 }.raised(dear, 100), None);
+    }
+
+    #[test]
+    fn every_raise_is_enough_for_nodes_until_the_cap() {
+        for first in [1, 7, 1_000, 1_000_000_007_u128] {
+            let (mut fees, mut raises) = (Fees::new(prices(first, first + first / 7)), 0);
+            let cap = fees.most() * 5;
+            while let Some(next) = fees.raised(prices(first, first + first / 7), cap) {
+                assert!(
+                    next.most() * 1_000 >= fees.most() * 1_125,
+                    "{fees:?} {next:?}"
+                );
+                assert!(
+                    next.tip() * 1_000 >= fees.tip() * 1_125,
+                    "{fees:?} {next:?}"
+                );
+                assert!(next.most() <= cap && next.tip() <= next.most());
+                fees = next;
+                raises += 1;
+            }
+            assert!((4..16).contains(&raises), "{raises} raises of {first}");
+        }
+    }
+}
