@@ -11,8 +11,8 @@ use iexec_tests::{
     cast::{Ask, Cast},
     task,
 };
-use network::{Role, local_wallet};
 use nix::sys::signal::Signal;
+use protocol::TaskId;
 use serde_json::Value;
 
 use crate::{
@@ -42,35 +42,18 @@ fn docker(words: &[&str]) -> Result<Vec<String>> {
     Ok(lines.lines().map(str::to_owned).collect())
 }
 
-/// Our containers of one worker, by how their names begin.
-struct Containers {
-    prefix: String,
-    /// Seconds since 1970.
-    since: u64,
-}
+/// The containers of one task, whose id their names end with.
+struct Containers(TaskId);
 
 impl Containers {
-    fn of(platform: &Platform) -> Result<Self> {
-        let worker = local_wallet(Role::Worker, 0).address();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-        Ok(Self {
-            prefix: worker::sandbox::container_prefix(worker, &platform.worker_dir(0)),
-            since: now.as_secs(),
-        })
+    fn all(&self, more: &[&str]) -> Result<Vec<String>> {
+        let name = format!("name={}", self.0);
+        let words = ["ps", "--no-trunc", "-q", "--filter", "label=iexec=1"];
+        docker(&[&words, &["--filter", &name], more].concat())
     }
 
     fn running(&self) -> Result<Vec<String>> {
-        let name = format!("name={}", self.prefix);
-        let label = "label=iexec=1";
-        docker(&[
-            "ps",
-            "--no-trunc",
-            "-q",
-            "--filter",
-            label,
-            "--filter",
-            &name,
-        ])
+        self.all(&[])
     }
 
     /// Waits until the app of the one task runs.
@@ -82,23 +65,14 @@ impl Containers {
             tokio::time::sleep(LOOK).await;
         }
     }
-
-    /// How many were started since this was made.
-    fn started(&self) -> Result<usize> {
-        let since = self.since.to_string();
-        let mut words = vec!["events", "--since", &since, "--until", "0s"];
-        words.extend(["--filter", "label=iexec=1", "--filter", "event=start"]);
-        words.extend(["--format", "{{.Actor.Attributes.name}}"]);
-        let names = docker(&words)?;
-        let ours = names.iter().filter(|name| name.starts_with(&self.prefix));
-        Ok(ours.count())
-    }
 }
 
-/// The app may end.
-fn go(platform: &Platform, task: protocol::TaskId) -> Result<()> {
-    let input = platform.worker_dir(0).join(task.to_string()).join("input");
-    fs::write(input.join("go"), "").with_context(|| format!("in {}", input.display()))
+/// The app may end. One that is begun anew has an empty folder, and never does.
+fn go(platform: &Platform, task: TaskId) -> Result<()> {
+    let tasks = platform.worker_dir(0).join("tasks");
+    let pool = tasks.join(platform.on.workerpool.to_string());
+    let path = pool.join(task.to_string()).join("input/go");
+    fs::write(&path, "").with_context(|| path.display().to_string())
 }
 
 async fn busy(pool: &Process) -> Result<()> {
@@ -119,7 +93,6 @@ pub(crate) async fn again(bench: Bench) -> Result<()> {
     let config = engine::Config::new(Choice::Docker, platform.worker_dir(0).join("engine"));
     let engine = engine::detect(&config).await?;
     let image = Image::of_script(&engine, bench.test, APP).await?;
-    let containers = Containers::of(&platform)?;
     let mut worker = platform.worker_with(0, "docker", "")?;
     let cast = cast(&platform, platform.pool.url()).await?;
     let ask = Ask {
@@ -130,6 +103,7 @@ pub(crate) async fn again(bench: Bench) -> Result<()> {
         .deal(image.deploy(&cast.developer).await?, &ask)
         .await?;
     let task = deal.tasks[0];
+    let containers = Containers(task);
     let container = containers.one().await?;
 
     worker.kill()?;
@@ -140,15 +114,14 @@ pub(crate) async fn again(bench: Bench) -> Result<()> {
     go(&platform, task)?;
     Cast::expect_end(&cast.ended_one(&deal).await?, "COMPLETED", "")?;
     delivered(&platform, &cast, task).await?;
-    ensure!(containers.started()? == 1, "it was started again");
     worker.signal(Signal::SIGTERM)?;
     ensure!(worker.ended()?.success(), "the worker failed");
-    ensure!(engine.sweep(&containers.prefix).await? == 0, "it is left");
+    ensure!(containers.all(&["-a"])?.is_empty(), "it is left");
     Ok(())
 }
 
 /// The result and all the output, also that of before the kill.
-async fn delivered(platform: &Platform, pool: &Cast, task: protocol::TaskId) -> Result<()> {
+async fn delivered(platform: &Platform, pool: &Cast, task: TaskId) -> Result<()> {
     let store = cast(platform, platform.store.url()).await?;
     ensure!(store.result(task).await?.text("x")? == "once\n");
     let wallet = pool.requester.wallet();

@@ -133,8 +133,9 @@ impl Wire {
         format!("iexec{}-{name}", self.number)
     }
 
+    /// Not `iex…`: that is how links to containers begin, and the host is closed to those.
     fn host_link(&self) -> String {
-        format!("iexec{}", self.number)
+        format!("wire{}", self.number)
     }
 
     /// Private addresses that are rarely used: a machine with a route to them loses it meanwhile.
