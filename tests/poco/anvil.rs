@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, BufRead as _, BufReader},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc,
@@ -35,6 +36,8 @@ pub struct Options {
     /// Seconds between blocks. `None`, the usual: each transaction is mined at once.
     /// [`deploy_official`](super::deploy_official) still mines at once.
     pub block_time_s: Option<u64>,
+    /// The address it listens on; that of the loopback interface unless told.
+    pub host: Ipv4Addr,
 }
 
 impl Default for Options {
@@ -43,11 +46,12 @@ impl Default for Options {
             chain_id: 31337,
             accounts: 10,
             block_time_s: None,
+            host: Ipv4Addr::LOCALHOST,
         }
     }
 }
 
-/// A running node on a free port of the loopback interface; killed on drop and when we die.
+/// A running node on a free port; killed on drop and when we die.
 #[derive(Debug)]
 pub struct Anvil {
     keeper: Child,
@@ -73,14 +77,14 @@ impl Anvil {
         Ok(anvil)
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// `http://<host>:<port>`.
     pub fn http_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}:{}", self.options.host, self.port)
     }
 
-    /// `ws://127.0.0.1:<port>`.
+    /// `ws://<host>:<port>`.
     pub fn ws_url(&self) -> String {
-        format!("ws://127.0.0.1:{}", self.port)
+        format!("ws://{}:{}", self.options.host, self.port)
     }
 
     /// What it was started with.
@@ -150,7 +154,8 @@ pub(super) fn binary() -> Result<PathBuf> {
 fn command(binary: &Path, options: &Options) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", KEEPER]).arg(binary);
-    command.args(["--host", "127.0.0.1", "--port", "0", "--mnemonic", MNEMONIC]);
+    command.args(["--host", &options.host.to_string(), "--port", "0"]);
+    command.args(["--mnemonic", MNEMONIC]);
     command.args(["--chain-id", &options.chain_id.to_string()]);
     command.args(["--accounts", &options.accounts.to_string()]);
     if let Some(seconds) = options.block_time_s {
@@ -179,8 +184,8 @@ fn await_port(stdout: ChildStdout) -> Result<u16> {
 
 fn read_port(output: &mut impl io::BufRead) -> Result<u16> {
     for line in output.lines() {
-        if let Some(address) = line?.strip_prefix("Listening on 127.0.0.1:") {
-            return Ok(address.trim().parse()?);
+        if let Some(address) = line?.strip_prefix("Listening on ") {
+            return Ok(address.trim().parse::<SocketAddr>()?.port());
         }
     }
     bail!("anvil ended before it listened")

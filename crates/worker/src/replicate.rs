@@ -236,11 +236,6 @@ impl Replicate<'_> {
         drop(slot.take());
     }
 
-    async fn heard(&self) -> Step<()> {
-        self.voice.heard(self.task()).await;
-        Ok(())
-    }
-
     /// The folders outlive this process only if it is stopped in the middle.
     pub(crate) async fn deliver(
         &self,
@@ -256,12 +251,8 @@ impl Replicate<'_> {
         });
         let delivered = delivered.await;
         self.release_slot();
-        // What the app printed is the pool's before the folder goes.
-        let heard = match &delivered {
-            Ok(()) => self.unless_aborted(self.heard()).await.is_ok(),
-            Err(_) => false,
-        };
-        if heard || !self.shutdown.is_cancelled() {
+        // What the app printed is the pool's before the folder goes, also after an abort.
+        if self.is_heard().await {
             folders.forget();
         }
         delivered

@@ -22,10 +22,14 @@ impl Replicate<'_> {
     pub(crate) async fn resume(&self, journal: &Journal) -> Option<Step<()>> {
         let folders = Folders::adopt(&self.folder());
         folders.keep();
+        // First of all: an abort ends the rest, and the output is wanted all the same.
+        if let Some(report) = &journal.report {
+            self.voice.report(report.clone());
+        }
         let facts = match self.unless_aborted(self.facts_at_last()).await {
             Ok(facts) => facts,
             Err(error) => {
-                if !self.shutdown.is_cancelled() {
+                if self.is_heard().await {
                     folders.forget();
                 }
                 return Some(Err(error));
@@ -35,14 +39,19 @@ impl Replicate<'_> {
             folders.forget();
             return self.find_again(journal, &facts, &folders).await;
         };
-        if let Some(report) = &journal.report {
-            self.voice.report(report.clone());
-        }
         let outcome = Outcome {
             digest: computed.digest,
             callback_data: computed.callback_data.to_vec(),
         };
         Some(self.deliver(&facts, &folders, &outcome).await)
+    }
+
+    /// Waits until the pool has stored what was said of the task; not when the worker stops.
+    pub(crate) async fn is_heard(&self) -> bool {
+        tokio::select! {
+            () = self.voice.heard(self.task()) => true,
+            () = self.shutdown.cancelled() => false,
+        }
     }
 
     /// Waits for the container that the earlier process started, if the engine still has it.

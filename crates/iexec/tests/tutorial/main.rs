@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod deploy;
 mod failure;
+mod found;
 mod guide;
 mod image;
 mod keys;
@@ -15,9 +16,13 @@ mod net;
 mod official;
 mod orders;
 mod person;
+mod platform;
+mod process;
 mod rest;
 mod roles;
 mod story;
+mod verdict;
+mod wire;
 
 use std::{future::Future, time::Duration};
 
@@ -117,14 +122,34 @@ async fn demo_on_the_built_in_engine() {
     .await;
 }
 
-/// Tells the story of this seed; without it nothing is told: three take three minutes.
+/// Tells the story of this seed, or of all of `first-last`, instead of the usual ones.
 const CHAOS_SEED: &str = "IEXEC_CHAOS_SEED";
+const CHAOS_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
+
+fn chaos_seeds() -> std::ops::RangeInclusive<u64> {
+    let Ok(asked) = std::env::var(CHAOS_SEED) else {
+        return CHAOS_SEEDS;
+    };
+    let (first, last) = asked.split_once('-').unwrap_or((&asked, &asked));
+    first.parse().unwrap()..=last.parse().unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bag_survives_kills() {
     let test = "a_bag_survives_kills";
-    let seed = std::env::var(CHAOS_SEED).ok();
-    if let Some(seed) = seed.and_then(|seed| seed.parse().ok()) {
+    for seed in chaos_seeds() {
         play(test, Choice::Builtin, |bench| chaos::survive(bench, seed)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bag_survives_kills_on_the_official_contracts() {
+    let test = "a_bag_survives_kills_on_the_official_contracts";
+    let story = |bench| chaos::survive_on_the_official_contracts(bench, 1);
+    play(test, Choice::Builtin, story).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_is_found_again() {
+    play("a_container_is_found_again", Choice::Docker, found::again).await;
 }

@@ -132,12 +132,14 @@ impl Database {
         Ok(query.fetch_optional(&self.0).await?.is_some())
     }
 
-    /// Tasks that may still change: those not final, and failed ones that the chain may yet
-    /// complete (`now` in seconds).
+    /// Tasks that may still change: those not final, failed ones that the chain may yet complete
+    /// (`now` in seconds), and completed ones whose worker may yet bring the output.
     pub(crate) async fn open_tasks(&self, now: u64) -> Result<Vec<Task>, Error> {
         let sql = "select t.document, d.document from pool_task t \
                    join pool_deal d on d.id = t.deal where t.is_final = 0 \
-                   or (t.stage = 'FAILED' and t.contribution_deadline > $1)";
+                   or (t.stage = 'FAILED' and t.contribution_deadline > $1) \
+                   or (t.stage = 'COMPLETED' and t.contribution_deadline > $1 \
+                   and not exists (select 1 from pool_logs l where l.task = t.id))";
         let rows = sqlx::query(sql)
             .bind(integer(now))
             .fetch_all(&self.0)

@@ -57,11 +57,27 @@ async fn tasks_survive(url: &str) {
     assert_eq!(database.cursor().await.unwrap(), Some(42));
     assert!(database.has_deal(DealId::repeat(7)).await.unwrap());
     assert!(!database.has_deal(DealId::repeat(8)).await.unwrap());
-    assert_eq!(database.task(done.id).await.unwrap(), Some(done));
-    let mut tasks = database.open_tasks(99).await.unwrap();
-    tasks.sort_by_key(|task| task.index);
-    assert_eq!(tasks, [open.clone(), failed]);
-    assert_eq!(database.open_tasks(100).await.unwrap(), [open]);
+    assert_eq!(database.task(done.id).await.unwrap(), Some(done.clone()));
+    let still_open = async |now| {
+        let mut tasks = database.open_tasks(now).await.unwrap();
+        tasks.sort_by_key(|task| task.index);
+        tasks
+    };
+    let all = [open.clone(), done.clone(), failed.clone()];
+    assert_eq!(still_open(99).await, all, "its output is missing");
+    let logs = SavedLogs {
+        task: done.id,
+        worker: Address::repeat_byte(3),
+        logs: Logs::default(),
+        purge_at: 1_000,
+    };
+    let writes = Writes {
+        logs: vec![logs],
+        ..Writes::default()
+    };
+    database.save(&writes).await.unwrap();
+    assert_eq!(still_open(99).await, [open.clone(), failed]);
+    assert_eq!(still_open(100).await, [open]);
 }
 
 #[tokio::test]

@@ -151,7 +151,9 @@ impl Machine {
 
     fn restore_task(&mut self, task: Task, now: u64) {
         let id = task.id;
-        for worker in task.active_workers() {
+        // Who completed it owes its output, and needs no slot for that.
+        let at_it = task.active_workers();
+        for worker in at_it.filter(|_| task.stage() != TaskStage::Completed) {
             let entry = self.workers.entry(worker).or_default();
             entry.take(&task, worker);
             entry.lost_at = Some(now + RESTART_GRACE_MS);

@@ -564,3 +564,36 @@ fn workers_that_are_stopped_do_not_use_the_attempts_up() {
     }
     assert!(pool.machine.is_active(task, ALICE));
 }
+
+/// The output once came after the pool had forgotten the task.
+#[test]
+fn the_output_of_a_completed_task_comes_after_a_restart() {
+    let (mut pool, id) = Pool::running();
+    pool.chain_says(id, TaskStatus::Completed);
+    let saved = pool.task(id).clone();
+    assert_eq!(saved.stage(), TaskStage::Completed);
+    pool.machine = Machine::restore(vec![saved], pool.now).with_rules(rules());
+    let effects = pool.online(ALICE, 1, &[id]);
+    let aborts = |e: &Effect| {
+        matches!(
+            e,
+            Effect::Send {
+                command: Command::Abort { .. },
+                ..
+            }
+        )
+    };
+    assert!(!effects.iter().any(aborts), "{effects:?}");
+    let report = Report {
+        logs: Some(Logs::default()),
+        ..Report::new(id, Computed)
+    };
+    let effects = pool.step(Event::Reported {
+        worker: ALICE,
+        seq: 1,
+        report,
+    });
+    let saves = |e: &Effect| matches!(e, Effect::SaveLogs { task, .. } if *task == id);
+    assert!(effects.iter().any(saves), "{effects:?}");
+    assert!(runs(&pool.pass(REMIND_MS)).is_empty(), "it is done");
+}
