@@ -48,8 +48,10 @@ struct Containers(TaskId);
 impl Containers {
     fn all(&self, more: &[&str]) -> Result<Vec<String>> {
         let name = format!("name={}", self.0);
-        let words = ["ps", "--no-trunc", "-q", "--filter", "label=iexec=1"];
-        docker(&[&words, &["--filter", &name], more].concat())
+        let mut words = vec!["ps", "--no-trunc", "-q", "--filter", "label=iexec=1"];
+        words.extend(["--filter", &name]);
+        words.extend(more);
+        docker(&words)
     }
 
     fn running(&self) -> Result<Vec<String>> {
