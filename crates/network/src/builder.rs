@@ -235,7 +235,7 @@ impl Builder {
             None => router.merge(pages),
         });
         let offers = plan.run(services);
-        plan.run_workers()?;
+        plan.run_workers().await?;
         plan.wait_ready(offers).await?;
         info.write(&self.data_dir)
             .map_err(Error::at(self.data_dir.join(info::FILE_NAME)))?;

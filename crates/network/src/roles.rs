@@ -67,7 +67,7 @@ impl Plan<'_> {
         let secrets = secrets::Service::open(secrets, Arc::new(self.hub.clone()));
         let offers = self.offers().await?;
         let count = offers.len();
-        let owner = Actor::new(self.hub.clone(), self.pool_owner.clone());
+        let owner = Actor::open(self.hub.clone(), self.pool_owner.clone(), self.data_dir).await?;
         let pool = pool::Service::open(self.pool_config(offers), owner);
         let (market, store, secrets, pool) = tokio::join!(market, store, secrets, pool);
         let (market, store, secrets, pool) = (market?, store?, secrets?, pool?);
@@ -149,7 +149,7 @@ impl Plan<'_> {
     }
 
     /// Starts the workers.
-    pub(crate) fn run_workers(&self) -> Result<(), Error> {
+    pub(crate) async fn run_workers(&self) -> Result<(), Error> {
         for (number, wallet) in self.workers.iter().enumerate() {
             let name = format!("worker-{number}");
             let folder = self.data_dir.join(&name);
@@ -159,7 +159,7 @@ impl Plan<'_> {
             config.allow_local_images = true;
             config.allow_private_inputs = true;
             config.ipfs_gateway = Some(self.origin.to_owned());
-            let actor = Actor::new(self.hub.clone(), wallet.clone());
+            let actor = Actor::open(self.hub.clone(), wallet.clone(), self.data_dir).await?;
             let worker = worker::Service::new(config, actor, self.engine.clone())?;
             let shutdown = self.shutdown.clone();
             self.spawn("worker", async move {

@@ -32,7 +32,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     if config.offers.is_empty() || config.market_url.is_none() {
         tracing::warn!("nothing is published: there is no [[offer]] or no market");
     }
-    let service = pool::Service::open(config, Actor::new(hub.clone(), wallet)).await;
+    let owner = Actor::open(hub.clone(), wallet, &host.data_dir).await;
+    let owner = owner.map_err(|error| Failure::with_sources(&error))?;
+    let service = pool::Service::open(config, owner).await;
     let service = service.map_err(|error| Failure::with_sources(&error))?;
     let handle = service.handle();
     let router = network::open_to_browsers(service.router())

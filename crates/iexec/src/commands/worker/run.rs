@@ -45,7 +45,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let hub = place.connect().await?;
     let wallet = args.keys.unlock(&settings.wallet, hub.chain_id())?;
     let engine = engine(&settings, &host).await?;
-    let actor = Actor::new(hub.clone(), wallet);
+    let actor = Actor::open(hub.clone(), wallet, &host.data_dir).await;
+    let actor = actor.map_err(|error| Failure::with_sources(&error))?;
     let board = Board::new(settings.slots);
     let gateway = place.known.map(|known| known.ipfs_gateway);
     let left = Arc::new(AtomicUsize::new(settings.pool.len()));
