@@ -97,11 +97,7 @@ impl Engine for Idle {
     }
 
     async fn pull(&self, image: &ImageRef, pin: &Pin, _: &ProgressSink) -> Result<Image, Error> {
-        Ok(Image {
-            reference: image.clone(),
-            id: pin.digest,
-            digest: None,
-        })
+        Ok(Image::new(image.clone(), pin.digest, None))
     }
 
     async fn resolve(&self, _: &ImageRef) -> Result<Resolved, Error> {
@@ -112,11 +108,8 @@ impl Engine for Idle {
     }
 
     async fn import(&self, archive: Bytes, tag: &str) -> Result<Image, Error> {
-        Ok(Image {
-            reference: ImageRef::parse(tag)?,
-            id: Digest::of(&archive),
-            digest: None,
-        })
+        let id = Digest::of(&archive);
+        Ok(Image::new(ImageRef::parse(tag)?, id, None))
     }
 
     async fn run(

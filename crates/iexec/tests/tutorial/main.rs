@@ -126,18 +126,18 @@ async fn demo_on_the_built_in_engine() {
 const CHAOS_SEED: &str = "IEXEC_CHAOS_SEED";
 const CHAOS_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 
-fn chaos_seeds() -> std::ops::RangeInclusive<u64> {
+fn chaos_seeds() -> Result<std::ops::RangeInclusive<u64>> {
     let Ok(asked) = std::env::var(CHAOS_SEED) else {
-        return CHAOS_SEEDS;
+        return Ok(CHAOS_SEEDS);
     };
     let (first, last) = asked.split_once('-').unwrap_or((&asked, &asked));
-    first.parse().unwrap()..=last.parse().unwrap()
+    Ok(first.parse()?..=last.parse()?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bag_survives_kills() {
     let test = "a_bag_survives_kills";
-    for seed in chaos_seeds() {
+    for seed in chaos_seeds().unwrap() {
         play(test, Choice::Builtin, |bench| chaos::survive(bench, seed)).await;
     }
 }

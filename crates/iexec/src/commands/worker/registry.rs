@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_registry_stands_there_once() {
         let one = entry("password = \"secret\"\n");
-        let told = credentials(&[one.clone()]).unwrap();
+        let told = credentials(std::slice::from_ref(&one)).unwrap();
         assert_eq!(format!("{told:?}"), r#"{"ghcr.io"}"#);
         assert!(credentials(&[one.clone(), one]).is_err());
     }
