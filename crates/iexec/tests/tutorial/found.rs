@@ -127,7 +127,7 @@ async fn delivered(platform: &Platform, pool: &Cast, task: TaskId) -> Result<()>
     ensure!(store.result(task).await?.text("x")? == "once\n");
     let wallet = pool.requester.wallet();
     let (_, logs) = task::logs(&pool.http, &pool.origin, wallet, task).await?;
-    let output = &logs["computeLogsList"][0]["stdout"];
-    ensure!(output.as_str() == Some("begun\nended\n"), "{logs}");
+    let output = logs["computeLogsList"][0]["stdout"].as_str();
+    ensure!(output == Some("begun\nended\n"), "{logs}");
     Ok(())
 }
