@@ -40,9 +40,84 @@ fn checksums(images: &[Image], allow_local: bool) -> Vec<B256> {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Digest, ImageRef};
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use engine::{Digest, Error, Exit, ImageRef, LogSink, Pin, ProgressSink, Resolved, RunSpec};
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
+
+    /// An engine that has images and does nothing else; without any it does not answer.
+    #[derive(Debug)]
+    struct Stock(Vec<Image>);
+
+    fn nothing<T>() -> Result<T, Error> {
+        let reason = "out of order".to_owned();
+        Err(Error::Unavailable { reason })
+    }
+
+    #[async_trait]
+    impl Engine for Stock {
+        fn name(&self) -> &'static str {
+            "stock"
+        }
+
+        async fn pull(&self, _: &ImageRef, _: &Pin, _: &ProgressSink) -> Result<Image, Error> {
+            nothing()
+        }
+
+        async fn resolve(&self, _: &ImageRef) -> Result<Resolved, Error> {
+            nothing()
+        }
+
+        async fn import(&self, _: Bytes, _: &str) -> Result<Image, Error> {
+            nothing()
+        }
+
+        async fn images(&self) -> Result<Vec<Image>, Error> {
+            match self.0.is_empty() {
+                true => nothing(),
+                false => Ok(self.0.clone()),
+            }
+        }
+
+        async fn run(&self, _: RunSpec, _: LogSink, _: CancellationToken) -> Result<Exit, Error> {
+            nothing()
+        }
+
+        async fn adopt(
+            &self,
+            _: &str,
+            _: Duration,
+            _: LogSink,
+            _: CancellationToken,
+        ) -> Result<Option<Exit>, Error> {
+            nothing()
+        }
+
+        async fn kill(&self, _: &str) -> Result<(), Error> {
+            nothing()
+        }
+
+        async fn sweep(&self, _: &str) -> Result<usize, Error> {
+            nothing()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_profile_names_what_the_engine_has_and_its_trouble_stops_no_login() {
+        let config = crate::Config::new(
+            String::new(),
+            protocol::Address::ZERO,
+            String::new(),
+            "/nowhere".into(),
+        );
+        let stock = Stock(vec![image(1, Some(11)), image(2, Some(12))]);
+        let told = config.profile(images(&stock, false).await).images;
+        assert_eq!(told, [11, 12].map(B256::repeat_byte));
+        let told = config.profile(images(&Stock(Vec::new()), false).await);
+        assert!(told.images.is_empty());
+    }
 
     fn image(id: u8, digest: Option<u8>) -> Image {
         let name = ImageRef::parse("user/app:1").unwrap();

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
@@ -192,7 +193,7 @@ impl Builtin {
             image: at.to_string(),
         })?;
         let held = self.held(pulled).await;
-        self.tidy().await;
+        let _ = self.tidy().await;
         Ok(held)
     }
 
@@ -202,11 +203,10 @@ impl Builtin {
         Image { lease, ..image }
     }
 
-    /// Goes on to its end when the pull is given up meanwhile.
-    async fn tidy(&self) {
+    /// Makes room. Goes on to its end when nobody waits for it.
+    fn tidy(&self) -> JoinHandle<()> {
         let store = Arc::clone(&self.store);
-        let tidied = tokio::spawn(async move { store.tidy().await });
-        let _ = tidied.await;
+        tokio::spawn(async move { store.tidy().await })
     }
 
     /// When the digest is nowhere, says what stands under the name instead.
@@ -290,7 +290,10 @@ impl Engine for Builtin {
         logs: LogSink,
         cancel: CancellationToken,
     ) -> Result<Exit, Error> {
-        run::run(self, spec, logs, cancel).await
+        let ended = run::run(self, spec, logs, cancel).await;
+        // What was in use may be too much now.
+        drop(self.tidy());
+        ended
     }
 
     /// Always None: a container dies with the process that started it. What is left of it is

@@ -60,11 +60,16 @@ impl Store {
             if names.is_imported() {
                 continue;
             }
+            let bytes = match self.bytes(id) {
+                // Removed at this very moment.
+                Err(_) if !self.contains(id) => continue,
+                bytes => bytes?,
+            };
             kept.push(Kept {
                 keys: std::iter::once(id.to_string())
                     .chain(names.digests)
                     .collect(),
-                bytes: self.bytes(id)?,
+                bytes,
                 used_ms: self.used_ms(id),
                 is_busy: false,
             });

@@ -234,7 +234,10 @@ impl Engine for Docker {
         logs: LogSink,
         cancel: CancellationToken,
     ) -> Result<Exit, Error> {
-        run::run(self, spec, logs, cancel).await
+        let ended = run::run(self, spec, logs, cancel).await;
+        // What was in use may be too much now.
+        drop(pull::tidy(self));
+        ended
     }
 
     async fn adopt(

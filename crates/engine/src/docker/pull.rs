@@ -10,6 +10,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use tokio::task::JoinHandle;
 
 use super::{Docker, message, status};
 use crate::archive::Archive;
@@ -43,7 +44,7 @@ pub(super) async fn pull(
     match pulled {
         Ok(Some((present, found))) => {
             shelf.done(&at, &found);
-            tidy(docker).await;
+            let _ = tidy(docker).await;
             Ok(present)
         }
         Ok(None) => {
@@ -59,11 +60,10 @@ pub(super) async fn pull(
     }
 }
 
-/// Goes on to its end when the pull is given up meanwhile: the daemon would too.
-async fn tidy(docker: &Docker) {
+/// Makes room. Goes on to its end when nobody waits for it: the daemon would too.
+pub(super) fn tidy(docker: &Docker) -> JoinHandle<()> {
     let docker = docker.clone();
-    let tidied = tokio::spawn(async move { docker.shelf.tidy(&docker.api).await });
-    let _ = tidied.await;
+    tokio::spawn(async move { docker.shelf.tidy(&docker.api).await })
 }
 
 /// Says more about a failed pull than the daemon does.

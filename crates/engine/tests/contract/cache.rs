@@ -133,6 +133,12 @@ pub(crate) async fn an_image_in_use_stays(world: &World) {
     assert_eq!(which(&*engine, &wares).await, [true, true, false]);
     token.cancel();
     run.await.unwrap().unwrap();
+    // Nobody has to pull for it to go.
+    // Podman cannot say what an image is while it removes it.
+    let name = running.name.at(running.digest);
+    while !matches!(engine.resolve(&name).await, Ok(found) if found.image_id.is_none()) {
+        tokio::task::yield_now().await;
+    }
     drop(held);
     drop(engine);
     let engine = shop.engine(0).await;
