@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::{SolCall, SolEvent},
 };
 use protocol::{
@@ -282,6 +282,9 @@ impl Actor {
 
     /// Contributes, reveals and finalizes in one transaction: trust 1 only.
     ///
+    /// One is sent for each task, whatever it says: a worker that was killed may compute the result
+    /// again, and its archive then has another link.
+    ///
     /// # Errors
     /// [`Error::Reverted`] when somebody contributed already or the deadline is over.
     pub async fn contribute_and_finalize(
@@ -292,7 +295,7 @@ impl Actor {
         callback: Bytes,
         authorization: &Authorization,
     ) -> Result<Receipt, Error> {
-        self.act(Abi::contributeAndFinalizeCall {
+        let call = Abi::contributeAndFinalizeCall {
             taskid: task.0,
             resultDigest: result_digest,
             results,
@@ -300,8 +303,13 @@ impl Actor {
             enclaveChallenge: authorization.enclave_challenge,
             enclaveSign: Bytes::from_static(&NO_ENCLAVE_SIGN),
             authorizationSign: authorization.signature.value.clone(),
-        })
-        .await
+        };
+        let what = Abi::contributeAndFinalizeCall::SIGNATURE;
+        let name = keccak256([what.as_bytes(), task.0.as_slice()].concat());
+        let (hub, data) = (self.hub.address(), call.abi_encode());
+        self.sender
+            .send_once(name, what, hub, data, U256::ZERO)
+            .await
     }
 
     /// Contributes the hash of a result; locks the worker's stake.
