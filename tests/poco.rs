@@ -25,7 +25,7 @@ pub use official::{Official, deploy_official};
 ///
 /// Tests ask for it with [`need!`](tools::need!), so that what fails later is a failure.
 pub fn fetch() -> Result<()> {
-    anvil::binary()?;
+    tools::anvil_program()?;
     artifacts::Artifacts::fetch().map(drop)
 }
 

@@ -1,30 +1,13 @@
-//! A foreign Ethereum node as a child process: the chain we did not write.
+//! The foreign Ethereum node, with keys, clients and a clock that can be moved.
 
-use std::{
-    fs,
-    io::{self, BufRead as _, BufReader},
-    net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use std::net::Ipv4Addr;
 
 use alloy::{
     providers::{DynProvider, Provider as _, ProviderBuilder},
     signers::local::{MnemonicBuilder, PrivateKeySigner},
 };
-use anyhow::{Context as _, Result, bail};
-
-const PACKAGE: &str = "@foundry-rs/anvil";
-const VERSION: &str = "1.7.1";
-/// The words every anvil and hardhat derives its funded accounts from.
-const MNEMONIC: &str = "test test test test test test test test test test test junk";
-/// It takes some ten milliseconds; a machine that needs this long is stuck.
-const READY_MAX: Duration = Duration::from_secs(60);
-/// Runs `anvil` until stdin is closed. The kernel closes it when we die, however that happens.
-const KEEPER: &str = r#""$0" "$@" </dev/null & exec >/dev/null; read -r _; kill -9 $!; wait"#;
+use anyhow::Result;
+use tools::ANVIL_MNEMONIC;
 
 /// How a node differs from the usual.
 #[derive(Clone, Debug)]
@@ -54,8 +37,7 @@ impl Default for Options {
 /// A running node on a free port; killed on drop and when we die.
 #[derive(Debug)]
 pub struct Anvil {
-    keeper: Child,
-    port: u16,
+    node: tools::Anvil,
     options: Options,
 }
 
@@ -66,25 +48,27 @@ impl Anvil {
     pub fn start(options: Options) -> Result<Self> {
         // Its clients are made with whatever TLS the process has; another test may be first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut keeper = command(&binary()?, &options).spawn().context("start sh")?;
-        let stdout = keeper.stdout.take().context("no stdout")?;
-        let mut anvil = Self {
-            keeper,
-            port: 0,
-            options,
-        };
-        anvil.port = await_port(stdout)?;
-        Ok(anvil)
+        let mut arguments = vec![
+            ("--host", options.host.to_string()),
+            ("--mnemonic", ANVIL_MNEMONIC.to_owned()),
+            ("--chain-id", options.chain_id.to_string()),
+            ("--accounts", options.accounts.to_string()),
+        ];
+        let block_time = options.block_time_s.map(|seconds| seconds.to_string());
+        arguments.extend(block_time.map(|seconds| ("--block-time", seconds)));
+        let words = arguments.iter().flat_map(|(name, value)| [*name, value]);
+        let node = tools::Anvil::start(&words.collect::<Vec<_>>())?;
+        Ok(Self { node, options })
     }
 
     /// `http://<host>:<port>`.
     pub fn http_url(&self) -> String {
-        format!("http://{}:{}", self.options.host, self.port)
+        format!("http://{}", self.node.address())
     }
 
     /// `ws://<host>:<port>`.
     pub fn ws_url(&self) -> String {
-        format!("ws://{}:{}", self.options.host, self.port)
+        self.node.ws_url()
     }
 
     /// What it was started with.
@@ -94,7 +78,7 @@ impl Anvil {
 
     /// The key of funded account `index` (10,000 coins each).
     pub fn key(&self, index: u32) -> Result<PrivateKeySigner> {
-        Ok(MnemonicBuilder::from_phrase(MNEMONIC)
+        Ok(MnemonicBuilder::from_phrase(ANVIL_MNEMONIC)
             .index(index)?
             .build()?)
     }
@@ -132,83 +116,13 @@ impl Anvil {
     }
 }
 
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-/// The real program; npm puts it in a package of its own for each platform.
-pub(super) fn binary() -> Result<PathBuf> {
-    let package = tools::npm_package(PACKAGE, VERSION)?;
-    for sibling in fs::read_dir(package.parent().context("no parent")?)? {
-        let program = sibling?.path().join("bin/anvil");
-        if program.is_file() {
-            return Ok(program);
-        }
-    }
-    bail!("`{PACKAGE}` has no anvil for this platform")
-}
-
-fn command(binary: &Path, options: &Options) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", KEEPER]).arg(binary);
-    command.args(["--host", &options.host.to_string(), "--port", "0"]);
-    command.args(["--mnemonic", MNEMONIC]);
-    command.args(["--chain-id", &options.chain_id.to_string()]);
-    command.args(["--accounts", &options.accounts.to_string()]);
-    if let Some(seconds) = options.block_time_s {
-        command.args(["--block-time", &seconds.to_string()]);
-    }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
-    command
-}
-
-/// The port the node says it listens on. Its output is read to the end, so that it never blocks.
-fn await_port(stdout: ChildStdout) -> Result<u16> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut output = BufReader::new(stdout);
-        // The receiver is gone only after its timeout.
-        let _ = sender.send(read_port(&mut output));
-        io::copy(&mut output, &mut io::sink())
-    });
-    receiver
-        .recv_timeout(READY_MAX)
-        .context("anvil does not become ready")?
-}
-
-fn read_port(output: &mut impl io::BufRead) -> Result<u16> {
-    for line in output.lines() {
-        if let Some(address) = line?.strip_prefix("Listening on ") {
-            return Ok(address.trim().parse::<SocketAddr>()?.port());
-        }
-    }
-    bail!("anvil ended before it listened")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn port_is_read_from_the_readiness_line() {
-        let output = "Chain ID\n====\n\nListening on 127.0.0.1:39145\n";
-        assert_eq!(read_port(&mut output.as_bytes()).unwrap(), 39145);
-    }
-
-    #[test]
-    fn early_end_is_an_error() {
-        assert!(read_port(&mut "oops\n".as_bytes()).is_err());
-    }
-
     #[tokio::test]
     async fn node_answers_until_dropped() {
-        tools::need!(binary());
+        tools::need!(tools::anvil_program());
         let anvil = Anvil::start(Options {
             chain_id: 65535,
             ..Options::default()
@@ -228,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn clock_can_be_moved() {
-        tools::need!(binary());
+        tools::need!(tools::anvil_program());
         let anvil = Anvil::start(Options::default()).unwrap();
         let provider = anvil.provider().unwrap();
         let before = provider

@@ -5,9 +5,6 @@
 use std::{
     collections::BTreeSet,
     future::Future,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -33,44 +30,11 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(120);
 /// Who gets the coins.
 const SOMEBODY: Address = address!("0x00000000000000000000000000000000000a11ce");
 
-/// A foreign node; killed on drop.
-struct Anvil(Child, String);
-
-impl Anvil {
-    fn start(program: &Path) -> Self {
-        let mut command = Command::new(program);
-        command.args(["--host", "127.0.0.1", "--port", "0"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut lines = lines.map_while(Result::ok);
-        let listens = |line: String| line.strip_prefix("Listening on ").map(str::to_owned);
-        let address = lines.find_map(listens).unwrap();
-        // Read to the end, so that it never blocks.
-        std::thread::spawn(move || lines.count());
-        Self(child, format!("ws://{}", address.trim()))
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn anvil() -> Option<std::path::PathBuf> {
-    let package = tools::npm_package("@foundry-rs/anvil", "1.7.1").ok()?;
-    let siblings = std::fs::read_dir(package.parent()?).ok()?.flatten();
-    let mut programs = siblings.map(|sibling| sibling.path().join("bin/anvil"));
-    programs.find(|program| program.is_file())
-}
-
 /// A running anvil, or the end of the test where there is no npm.
 macro_rules! anvil {
     () => {{
-        tools::need!(tools::npm());
-        let program = anvil().ok_or(std::io::Error::other("no anvil for this platform"));
-        Anvil::start(&tools::need!(program.map_err(Into::into)))
+        tools::need!(tools::anvil_program());
+        tools::Anvil::start(&[]).unwrap()
     }};
 }
 
@@ -240,13 +204,13 @@ async fn two_hundred_at_once_leave_no_gap_on_the_embedded_chain() {
 #[tokio::test]
 async fn two_hundred_at_once_leave_no_gap_on_anvil() {
     let anvil = anvil!();
-    two_hundred_at_once(&Scene::new(&anvil.1).await).await;
+    two_hundred_at_once(&Scene::new(&anvil.ws_url()).await).await;
 }
 
 #[tokio::test]
 async fn what_is_too_cheap_is_made_dearer_and_mined_once() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let sender = Sender::new(&scene.hub, wallet(), hasty());
     scene.automine(false).await;
     let sent = spawn_pay(&sender, SOMEBODY, 7);
@@ -274,7 +238,7 @@ async fn what_is_too_cheap_is_made_dearer_and_mined_once() {
 #[tokio::test]
 async fn what_the_node_drops_is_sent_again() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let sender = Sender::new(&scene.hub, wallet(), Policy::default());
     scene.automine(false).await;
     let sent = [1, 2, 3].map(|number| spawn_pay(&sender, somebody(number), 7));
@@ -299,7 +263,7 @@ async fn what_the_node_drops_is_sent_again() {
 #[tokio::test]
 async fn ten_blocks_that_are_taken_back_are_survived() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let sender = Sender::new(&scene.hub, wallet(), Policy::default());
     let mut hashes = Vec::new();
     for number in 0..10 {
@@ -320,7 +284,7 @@ async fn ten_blocks_that_are_taken_back_are_survived() {
 #[tokio::test]
 async fn who_waits_for_confirmations_gets_them_on_the_branch_that_wins() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let policy = Policy {
         confirmations: 5,
         ..Policy::default()
@@ -345,7 +309,7 @@ async fn who_waits_for_confirmations_gets_them_on_the_branch_that_wins() {
 #[tokio::test]
 async fn another_process_goes_on_with_what_the_journal_knows() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let folder = tempfile::tempdir().unwrap();
     let open = || async {
         let hub = scene.again().await;
@@ -384,7 +348,7 @@ async fn another_process_goes_on_with_what_the_journal_knows() {
 #[tokio::test]
 async fn a_call_that_was_given_up_is_found_by_the_next_and_twins_are_two() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let sender = Sender::new(&scene.hub, wallet(), Policy::default());
     scene.automine(false).await;
     let given_up = spawn_pay(&sender, SOMEBODY, 5);
@@ -419,7 +383,7 @@ async fn a_named_intent_is_sent_once_whoever_asks() {
 #[tokio::test]
 async fn two_queues_of_one_key_get_by() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let (hub, other) = (scene.again().await, scene.again().await);
     let ours = Sender::new(&hub, wallet(), Policy::default());
     let theirs = Sender::new(&other, wallet(), Policy::default());
@@ -436,7 +400,7 @@ async fn two_queues_of_one_key_get_by() {
 #[tokio::test]
 async fn a_nonce_that_somebody_else_used_is_not_waited_for() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let sender = Sender::new(&scene.hub, wallet(), Policy::default());
     scene.automine(false).await;
     let sent = spawn_pay(&sender, SOMEBODY, 5);
@@ -465,7 +429,7 @@ async fn a_nonce_that_somebody_else_used_is_not_waited_for() {
 #[tokio::test]
 async fn what_the_node_refuses_leaves_its_nonce_to_the_next() {
     let anvil = anvil!();
-    let scene = Scene::new(&anvil.1).await;
+    let scene = Scene::new(&anvil.ws_url()).await;
     let sender = Sender::new(&scene.hub, wallet(), Policy::default());
     let half = scene.got(wallet().address()).await / U256::from(10) * U256::from(6);
     let large = (1..3).map(|number| sender.send("transfer", somebody(number), Vec::new(), half));

@@ -4,8 +4,6 @@
 
 use std::{
     future::Future,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -316,44 +314,11 @@ async fn the_embedded_chain_goes_back_and_becomes_longer() {
     .await;
 }
 
-/// A foreign node; killed on drop.
-struct Anvil(Child, String);
-
-impl Anvil {
-    fn start(program: &std::path::Path) -> Self {
-        let mut command = Command::new(program);
-        command.args(["--host", "127.0.0.1", "--port", "0"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut lines = lines.map_while(Result::ok);
-        let listens = |line: String| line.strip_prefix("Listening on ").map(str::to_owned);
-        let address = lines.find_map(listens).unwrap();
-        // Read to the end, so that it never blocks.
-        std::thread::spawn(move || lines.count());
-        Self(child, format!("ws://{}", address.trim()))
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn anvil() -> Option<std::path::PathBuf> {
-    let package = tools::npm_package("@foundry-rs/anvil", "1.7.1").ok()?;
-    let siblings = std::fs::read_dir(package.parent()?).ok()?.flatten();
-    let mut programs = siblings.map(|sibling| sibling.path().join("bin/anvil"));
-    programs.find(|program| program.is_file())
-}
-
 #[tokio::test]
 async fn anvil_replaces_its_newest_blocks() {
-    tools::need!(tools::npm());
-    let program = anvil().ok_or(std::io::Error::other("no anvil for this platform"));
-    let anvil = Anvil::start(&tools::need!(program.map_err(Into::into)));
-    let scene = Scene::new(anvil.1.clone()).await;
+    tools::need!(tools::anvil_program());
+    let anvil = tools::Anvil::start(&[]).unwrap();
+    let scene = Scene::new(anvil.ws_url()).await;
     scene.publish_all().await;
     a_branch_is_left(&scene, || async {
         scene.rpc("anvil_reorg", json!([2, []])).await;

@@ -25,8 +25,6 @@ use serde_json::{Value, json};
 
 use deliberate::DELIBERATE;
 
-/// The words every anvil and hardhat derives its funded accounts from.
-const MNEMONIC: &str = "test test test test test test test test test test test junk";
 const CHAIN_ID: u64 = 31337;
 const ACCOUNTS: u32 = 10;
 /// Fewer checks than this, and the list has been lost.
@@ -38,20 +36,18 @@ type Answers = BTreeMap<String, Value>;
 
 /// Everything from outside that the checks need.
 struct Kit {
-    anvil: PathBuf,
     setup: Value,
     probe: Value,
     _folder: tempfile::TempDir,
 }
 
 fn fetch() -> Result<Kit> {
-    tools::npm()?;
+    tools::anvil_program()?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("probe.json");
     let probe = compile(&tools::npm_package("solc", "0.8.37")?)?;
     std::fs::write(&path, probe.to_string())?;
     Ok(Kit {
-        anvil: anvil::binary()?,
         setup: json!({
             "ethers": tools::npm_package("ethers", "6.17.0")?,
             "viem": tools::npm_package("viem", "2.57.20")?,
@@ -108,9 +104,12 @@ async fn clients_cannot_tell_the_nodes_apart() {
     rustls::crypto::ring::default_provider()
         .install_default()
         .unwrap();
-    let anvil = anvil::Anvil::start(&kit.anvil).unwrap();
+    let anvil = anvil::start().unwrap();
     let ours = ours::serve().await.unwrap();
-    let (theirs, ours) = tokio::join!(examine(anvil.address(), &kit), examine(ours, &kit));
+    let (theirs, ours) = tokio::join!(
+        examine(anvil.address().to_string(), &kit),
+        examine(ours, &kit)
+    );
     let (theirs, ours) = (theirs.unwrap(), ours.unwrap());
     assert!(ours.len() >= CHECKS_MIN, "only {} checks", ours.len());
     let complaints = compare(&theirs, &ours);

@@ -5,11 +5,11 @@ use alloy::signers::local::{MnemonicBuilder, PrivateKeySigner};
 use anyhow::Result;
 use devchain::{Config, Node};
 
-use crate::{ACCOUNTS, CHAIN_ID, MNEMONIC};
+use crate::{ACCOUNTS, CHAIN_ID};
 
 /// The key of funded account `index`.
 pub(crate) fn key(index: u32) -> Result<PrivateKeySigner> {
-    Ok(MnemonicBuilder::from_phrase(MNEMONIC)
+    Ok(MnemonicBuilder::from_phrase(tools::ANVIL_MNEMONIC)
         .index(index)?
         .build()?)
 }
