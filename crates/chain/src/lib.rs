@@ -13,6 +13,7 @@ mod convert;
 mod ens;
 mod error;
 mod events;
+pub mod fees;
 mod heads;
 mod hub;
 mod past;

@@ -2,7 +2,6 @@
 //! flight and none waits for another's receipt. What waits too long is made dearer, what is lost
 //! is sent again, and what an earlier process sent is known if there is a journal.
 
-mod fees;
 mod journal;
 mod keeper;
 mod node;
@@ -24,13 +23,12 @@ use alloy::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
-    fees::Fees,
     journal::{Journal, Purpose},
     keeper::{Command, Keeper, Order, Ticket},
     node::Node,
     queue::Queue,
 };
-use crate::{Error, Hub, Policy, Wallet};
+use crate::{Error, Hub, Policy, Wallet, fees::Fees};
 
 /// How long to wait for a block before saying so. All offers are made by then (each
 /// [`Policy::raise_after_s`] at a quarter more, eight until five times the first), so longer means

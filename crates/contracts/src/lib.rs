@@ -18,7 +18,6 @@
 mod bindings;
 mod deploy;
 mod error;
-mod fees;
 mod history;
 mod journal;
 mod next;

@@ -2,19 +2,18 @@
 //! anywhere and go on later.
 use std::{path::Path, time::Duration};
 
-use alloy::consensus::Transaction as _;
 use alloy::eips::Encodable2718 as _;
 use alloy::network::{EthereumWallet, NetworkTransactionBuilder as _, TransactionBuilder as _};
 use alloy::primitives::{Address, TxHash, U256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
+use chain::fees::{Fees, Prices};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     Contract, Deployment, Error, Options, Step, StepName,
     error::is_revert,
-    fees::{Fees, Prices},
     history,
     journal::{Journal, Purpose},
     next::{Facts, Next, next},
@@ -321,25 +320,18 @@ impl Run<'_> {
         nonce: u64,
         prices: Prices,
     ) -> Result<Option<Fees>, Error> {
-        let fees = Fees::new(prices);
         for hash in self.hashes(step, nonce) {
             let known = self.provider.get_transaction_by_hash(hash).await;
             let Some(known) = asked("look for a transaction", known)? else {
                 continue;
             };
-            let old = match known.max_priority_fee_per_gas() {
-                Some(tip) => Fees::Dynamic {
-                    most: known.max_fee_per_gas(),
-                    tip,
-                },
-                None => Fees::Legacy {
-                    price: known.max_fee_per_gas(),
-                },
-            };
-            let is_mined = known.block_number.is_some();
-            return Ok((!is_mined && !old.suffices(prices)).then(|| fees.above(old)));
+            let old = Fees::of(&known.inner);
+            return Ok(match known.block_number.is_some() || old.fits(prices) {
+                true => None,
+                false => old.raised(prices, u128::MAX),
+            });
         }
-        Ok(Some(fees))
+        Ok(Some(Fees::new(prices)))
     }
 
     /// All transactions that were signed for the step with this nonce, the newest first.

@@ -8,11 +8,12 @@ use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall;
 use alloy::transports::TransportError;
+use chain::fees::Prices;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     AppRegistry, Contract, Deployment, Error, Hub, Options, Rlc, StepName, error::is_revert,
-    fees::Prices, plan::is_code_of,
+    plan::is_code_of,
 };
 
 /// Questions asked at the same time when many are to be asked; more than this annoys public nodes.

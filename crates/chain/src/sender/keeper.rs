@@ -20,12 +20,11 @@ use tokio::{
 };
 
 use super::{
-    fees::Fees,
     journal::{Journal, Line},
     node::{Answer, Node},
     queue::{Act, Entry, Offer, Queue, Sight},
 };
-use crate::Error;
+use crate::{Error, fees::Fees};
 
 /// How often the chain is asked what became of the transactions: two cheap questions, and none
 /// while nothing waits and no block comes.

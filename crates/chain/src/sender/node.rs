@@ -10,11 +10,11 @@ use alloy::{
     transports::{RpcError, TransportError},
 };
 
-use super::{
+use super::queue::{Offer, Sight};
+use crate::{
+    Error, Policy, Wallet,
     fees::{Fees, Prices},
-    queue::{Offer, Sight},
 };
-use crate::{Error, Policy, Wallet};
 
 /// A node, and who sends transactions there.
 #[derive(Debug)]
@@ -44,11 +44,9 @@ impl Node {
         let (block, gas_price) =
             tokio::try_join!(async { latest.await }, self.provider.get_gas_price())
                 .map_err(|e| Error::from_transport("eth_gasPrice", e))?;
-        let base_fee = block
-            .and_then(|b| b.header().base_fee_per_gas())
-            .unwrap_or_default();
+        let base_fee = block.and_then(|b| b.header().base_fee_per_gas());
         Ok(Prices {
-            base_fee: base_fee.into(),
+            base_fee: base_fee.map(u128::from),
             gas_price,
         })
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, Bytes};
 
-use super::fees::{Fees, Prices};
+use crate::fees::{Fees, Prices};
 
 /// Blocks on top of a mined transaction before it is believed to stay: deeper reorganisations are
 /// not survived (`docs/ARCHITECTURE.md`).

@@ -44,7 +44,7 @@ fn three() -> Queue {
 
 fn price(base_fee: u128) -> Prices {
     Prices {
-        base_fee,
+        base_fee: Some(base_fee),
         gas_price: base_fee,
     }
 }

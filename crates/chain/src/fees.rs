@@ -1,4 +1,5 @@
-//! What a transaction offers for its gas, and how much more when it waits too long.
+//! What a transaction offers for its gas, and how much more when it waits too long: for the queue
+//! of a wallet, and for whoever deploys contracts.
 
 use alloy::{
     consensus::Transaction as _, consensus::TxEnvelope, network::TransactionBuilder as _,
@@ -14,16 +15,16 @@ const RAISE_PERMILLE_MIN: u128 = 1_125;
 
 /// What a node says about prices, in wei for one gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Prices {
-    /// Of the newest block; zero where gas can be free and before EIP-1559.
-    pub(super) base_fee: u128,
+pub struct Prices {
+    /// Of the newest block; none before EIP-1559, zero where gas can be free.
+    pub base_fee: Option<u128>,
     /// What is usual for the whole.
-    pub(super) gas_price: u128,
+    pub gas_price: u128,
 }
 
 /// An offer, in wei for one gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fees {
+pub enum Fees {
     /// Before EIP-1559, where the base fee is zero, and where the owner says the price.
     Legacy {
         /// The whole.
@@ -40,21 +41,18 @@ pub(super) enum Fees {
 
 impl Fees {
     /// Free chains take a price of zero; elsewhere there is room for a base fee that rises.
-    pub(super) fn new(prices: Prices) -> Self {
-        let Prices {
-            base_fee,
-            gas_price,
-        } = prices;
-        if base_fee == 0 {
-            return Self::Legacy { price: gas_price };
-        }
-        let tip = gas_price.saturating_sub(base_fee);
+    pub fn new(prices: Prices) -> Self {
+        let price = prices.gas_price;
+        let Some(base_fee) = prices.base_fee.filter(|base_fee| *base_fee > 0) else {
+            return Self::Legacy { price };
+        };
+        let tip = price.saturating_sub(base_fee);
         let most = base_fee.saturating_mul(BASE_FEE_TIMES).saturating_add(tip);
         Self::Dynamic { most, tip }
     }
 
     /// What a signed transaction offers.
-    pub(super) fn of(tx: &TxEnvelope) -> Self {
+    pub fn of(tx: &TxEnvelope) -> Self {
         match (tx.gas_price(), tx.max_priority_fee_per_gas()) {
             (None, Some(tip)) => Self::Dynamic {
                 most: tx.max_fee_per_gas(),
@@ -67,7 +65,7 @@ impl Fees {
     }
 
     /// The most that one gas may cost.
-    pub(super) fn most(self) -> u128 {
+    pub fn most(self) -> u128 {
         match self {
             Self::Legacy { price } => price,
             Self::Dynamic { most, .. } => most,
@@ -83,16 +81,22 @@ impl Fees {
     }
 
     /// Whether it is as much as others pay at present.
-    pub(super) fn suffices(self, prices: Prices) -> bool {
-        self.most() >= prices.base_fee.max(prices.gas_price)
+    pub fn suffices(self, prices: Prices) -> bool {
+        self.fits(prices) && self.most() >= prices.gas_price
+    }
+
+    /// Whether a block at these prices takes it.
+    pub fn fits(self, prices: Prices) -> bool {
+        self.most() >= prices.base_fee.unwrap_or_default()
     }
 
     /// What takes this offer's place in a node: the present price, and more than this by so much
     /// that nodes accept it, up to `cap`. None when that is not possible.
-    pub(super) fn raised(self, prices: Prices, cap: u128) -> Option<Self> {
+    pub fn raised(self, prices: Prices, cap: u128) -> Option<Self> {
         let present = Self::new(prices);
         let (least, least_tip) = self.times(RAISE_PERMILLE_MIN);
-        if least > cap || least_tip > cap || least <= self.most() {
+        let is_free = self.most() == 0 && (1..=cap).contains(&present.most());
+        if least > cap || least_tip > cap || (least <= self.most() && !is_free) {
             return None;
         }
         let (most, tip) = self.times(RAISE_PERMILLE);
@@ -111,7 +115,8 @@ impl Fees {
         (more(self.most()), more(self.tip()))
     }
 
-    pub(super) fn offer(self, request: TransactionRequest) -> TransactionRequest {
+    /// `request` with this offer.
+    pub fn offer(self, request: TransactionRequest) -> TransactionRequest {
         match self {
             Self::Legacy { price } => request.with_gas_price(price),
             Self::Dynamic { most, tip } => request
@@ -127,7 +132,7 @@ mod tests {
 
     const fn prices(base_fee: u128, gas_price: u128) -> Prices {
         Prices {
-            base_fee,
+            base_fee: Some(base_fee),
             gas_price,
         }
     }
@@ -136,6 +141,15 @@ mod tests {
     fn free_chains_get_one_price_and_others_room_for_the_base_fee() {
         assert_eq!(Fees::new(prices(0, 0)), Fees::Legacy { price: 0 });
         assert_eq!(Fees::new(prices(0, 9)), Fees::Legacy { price: 9 });
+        let old = Prices {
+            base_fee: None,
+            gas_price: 9,
+        };
+        assert_eq!(Fees::new(old), Fees::Legacy { price: 9 });
+        assert!(Fees::new(old).suffices(old) && Fees::new(old).fits(old));
+        // Arbitrum names a price below twice its base fee and wants no tip
+        let fees = Fees::new(prices(10, 10));
+        assert_eq!(fees, Fees::Dynamic { most: 20, tip: 0 });
         let fees = Fees::new(prices(10, 13));
         assert_eq!(fees, Fees::Dynamic { most: 23, tip: 3 });
         assert!(fees.suffices(prices(20, 23)) && !fees.suffices(prices(24, 24)));
@@ -161,6 +175,32 @@ mod tests {
         assert_eq!(
             raised(prices(0, 0), 5_000),
             Some(Fees::Legacy { price: 1_250 })
+        );
+    }
+
+    #[test]
+    fn an_offer_fits_until_the_base_fee_passes_it() {
+        let offer = Fees::new(prices(10, 13));
+        assert!(offer.fits(prices(23, 23)) && !offer.fits(prices(24, 24)));
+        assert!(Fees::new(prices(0, 0)).fits(prices(0, 0)));
+    }
+
+    #[test]
+    fn a_replacement_outbids_in_both_parts() {
+        let raised = |old: Fees, now| old.raised(now, u128::MAX).unwrap();
+        let old = Fees::new(prices(10, 13));
+        let dearer = raised(old, prices(30, 33));
+        assert_eq!(dearer, Fees::Dynamic { most: 63, tip: 4 });
+        let cheaper = raised(old, prices(1, 1));
+        assert_eq!(cheaper, Fees::Dynamic { most: 29, tip: 4 });
+        assert_eq!(raised(old, prices(0, 1)), Fees::Legacy { price: 29 });
+        let legacy = Fees::new(prices(0, 8));
+        let (most, tip) = (10, 10);
+        assert_eq!(raised(legacy, prices(1, 1)), Fees::Dynamic { most, tip });
+        let free = Fees::Legacy { price: 0 };
+        assert_eq!(
+            raised(free, prices(10, 13)),
+            Fees::Dynamic { most: 23, tip: 3 }
         );
     }
 
