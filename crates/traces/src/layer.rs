@@ -7,6 +7,7 @@ use opentelemetry::{
     trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use protocol::B256;
 use tracing::{
     Subscriber,
     field::{Field, Visit},
@@ -34,11 +35,14 @@ impl TaskLayer {
         Self { traces, scope }
     }
 
-    fn data(&self, name: &'static str, open: Open, task: &[u8; 32]) -> SpanData {
+    fn data(&self, name: &'static str, open: Open, task: &B256) -> SpanData {
         let (trace, root) = ids(task);
         let (span, parent) = match open.fields.is_root {
             true => (root, SpanId::INVALID),
-            false => (SpanId::from_bytes(random()), root),
+            false => (
+                SpanId::from_bytes(rand::random::<u64>().max(1).to_be_bytes()),
+                root,
+            ),
         };
         let (flags, state) = (TraceFlags::SAMPLED, TraceState::default());
         SpanData {
@@ -67,7 +71,7 @@ struct Open {
 
 #[derive(Default)]
 struct Fields {
-    task: Option<[u8; 32]>,
+    task: Option<B256>,
     is_root: bool,
     failure: Option<String>,
     attributes: Vec<KeyValue>,
@@ -89,7 +93,7 @@ impl Visit for Fields {
         match field.name() {
             FAILURE => self.failure = Some(value.to_owned()),
             TASK => {
-                self.task = parse(value);
+                self.task = value.parse().ok();
                 let value = value.to_owned();
                 self.attributes.push(KeyValue::new("iexec.task", value));
             }
@@ -100,25 +104,6 @@ impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
     }
-}
-
-/// `0x` and 64 hexadecimal digits.
-fn parse(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix("0x").filter(|d| d.len() == 64)?;
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        let pair = digits.get(2 * index..2 * index + 2)?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-/// Any number but zero, which is no id.
-fn random() -> [u8; 8] {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    // Seeded by the system, and another one each time.
-    let number = RandomState::new().build_hasher().finish();
-    number.max(1).to_be_bytes()
 }
 
 impl<S> Layer<S> for TaskLayer

@@ -22,6 +22,7 @@ use std::{
 
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::SpanData;
+use protocol::B256;
 use tokio::sync::mpsc;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
@@ -48,7 +49,7 @@ pub enum Error {
 }
 
 /// Trace and root span of a task: parts of its id, which is a hash.
-pub fn ids(task: &[u8; 32]) -> (TraceId, SpanId) {
+pub fn ids(task: &B256) -> (TraceId, SpanId) {
     let (mut trace, mut root) = ([0; 16], [0; 8]);
     trace.copy_from_slice(&task[..16]);
     root.copy_from_slice(&task[16..24]);
