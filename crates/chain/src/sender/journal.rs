@@ -19,10 +19,8 @@ use alloy::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    fees::Fees,
-    queue::{Entry, Offer, Queue},
-};
+use super::queue::{Entry, Offer, Queue};
+use crate::fees::Fees;
 
 /// Only the owner reads it: whoever has the bytes can send them at a time of his choosing.
 const MODE: u32 = 0o600;
@@ -75,6 +73,8 @@ pub(super) struct Journal {
     purpose: Purpose,
     file: Arc<File>,
     lines: usize,
+    /// The last line may lack its end, as on a full disk; the next must not be joined to it.
+    is_torn: bool,
 }
 
 impl Journal {
@@ -98,6 +98,7 @@ impl Journal {
             purpose,
             file: Arc::new(file),
             lines,
+            is_torn: false,
         };
         Ok((journal, queue))
     }
@@ -109,16 +110,21 @@ impl Journal {
     /// Adds lines at once; when this returns they are on the disk if `is_lasting`, else they
     /// outlive this process.
     pub(super) async fn append(&mut self, lines: &[Line], is_lasting: bool) -> io::Result<()> {
-        let (text, file) = (text(lines)?, self.file.clone());
+        let (mut text, file) = (text(lines)?, self.file.clone());
+        if std::mem::replace(&mut self.is_torn, true) {
+            text.insert(0, b'\n');
+        }
         self.lines += lines.len();
-        blocking(move || {
+        let written = blocking(move || {
             (&*file).write_all(&text)?;
             match is_lasting {
                 true => file.sync_data(),
                 false => Ok(()),
             }
-        })
-        .await
+        });
+        written.await?;
+        self.is_torn = false;
+        Ok(())
     }
 
     /// Drops lines that do not count any more, when they are many.
@@ -129,7 +135,7 @@ impl Journal {
         }
         // written by the loop itself: nothing else may be appended meanwhile, and it is rare
         let (file, lines) = replace(&self.path, &self.purpose, queue)?;
-        (self.file, self.lines) = (Arc::new(file), lines);
+        (self.file, self.lines, self.is_torn) = (Arc::new(file), lines, false);
         Ok(())
     }
 }
@@ -302,6 +308,21 @@ mod tests {
         assert_eq!(queue.entries().len(), 1);
         let (_, queue) = Journal::open(folder.path(), purpose(2)).unwrap();
         assert!(queue.is_empty());
+    }
+
+    /// A full disk once cost the line that came after it.
+    #[tokio::test]
+    async fn a_line_after_a_torn_one_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), purpose(1)).unwrap();
+        let file = journal.file.clone();
+        (&*file).write_all(br#"{"sent":{"nonce":5,"#).unwrap();
+        journal.file = Arc::new(File::open(journal.path()).unwrap());
+        journal.append(&[sent(5, 1)], true).await.unwrap_err();
+        journal.file = file;
+        journal.append(&[sent(6, 1)], true).await.unwrap();
+        let (_, queue) = Journal::open(folder.path(), purpose(1)).unwrap();
+        assert_eq!(queue.entries().keys().copied().collect::<Vec<_>>(), [6]);
     }
 
     #[tokio::test]
