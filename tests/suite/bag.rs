@@ -12,7 +12,7 @@ use iexec_tests::{
     cast::{Ask, Cast, Deal},
     idle::Idle,
 };
-use protocol::{B256, TaskId};
+use protocol::{Address, B256, Bytes, TaskId};
 
 /// Its result is a folder: the index in a file of its own and one that is equal everywhere.
 const TELL_INDEX: &str = r#"
@@ -116,6 +116,31 @@ pub(crate) fn initialized(event: &HubEvent) -> Option<TaskId> {
         HubEvent::TaskInitialize { task, .. } => Some(*task),
         _ => None,
     }
+}
+
+/// A worker that was killed after it sent may compute the result again, and its archive then has
+/// another link: once, both transactions were mined.
+pub(crate) async fn finished_by_one_transaction(bench: Bench) -> Result<()> {
+    let network = bench.builder().own_engine(Arc::new(Idle::default()));
+    let world = bench.world(network.workers(0), 0).await?;
+    let cast = &world.cast;
+    let image = Image {
+        name: "idle:1".into(),
+        checksum: B256::repeat_byte(1),
+    };
+    let app = image.deploy(&cast.developer).await?;
+    let deal = cast.deal(app, &Ask::default()).await?;
+    transactions(cast, &deal, initialized).await?;
+    let (worker, owner) = (&cast.developer, &cast.pool_owner);
+    let permit = chain::authorize(owner, deal.id, 0, worker.address(), Address::ZERO)?;
+    let (task, digest) = (deal.tasks[0], B256::repeat_byte(7));
+    let send = |link: &'static [u8]| {
+        let link = Bytes::from_static(link);
+        worker.contribute_and_finalize(task, digest, link, Bytes::new(), &permit)
+    };
+    let first = send(b"/ipfs/first").await?;
+    assert_eq!(first.tx, send(b"/ipfs/second").await?.tx);
+    world.stop().await
 }
 
 /// On our hub, what is ready while a transaction waits for its block goes in the next one.

@@ -42,6 +42,7 @@ scenarios!(library, Builtin: examples::publish_list_and_run,);
 
 scenarios!(idle, Builtin:
     bag::finalized_in_few_transactions,
+    bag::finished_by_one_transaction,
     causes::orders_that_a_worker_refuses,
     causes::a_worker_that_may_not_contribute,
     causes::a_run_that_cannot_go_on,
