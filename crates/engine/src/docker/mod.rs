@@ -5,6 +5,7 @@ mod lane;
 mod meter;
 mod pull;
 mod run;
+mod settled;
 mod shelf;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::{
     Config, Credentials, Engine, Error, Exit, Image, ImageRef, LogSink, Pin, ProgressSink,
     Resolved, RunSpec,
 };
+use settled::settled;
 use shelf::Shelf;
 
 /// Where a daemon listens when nothing else is said: Docker, then Podman.
@@ -275,8 +277,7 @@ async fn list(api: &bollard::Docker, prefix: &str) -> Result<Vec<String>, Error>
         .all(true)
         .filters(&filters)
         .build();
-    let containers = api
-        .list_containers(Some(options))
+    let containers = settled(|| api.list_containers(Some(options.clone())))
         .await
         .map_err(Error::docker("list containers"))?;
     let names = containers
@@ -320,6 +321,8 @@ fn message(error: &bollard::errors::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
     use crate::Choice;
 
@@ -333,6 +336,39 @@ mod tests {
         assert_eq!(found[2..], ["/run/user/1000/podman/podman.sock"]);
         config.docker_host = Some("tcp://127.0.0.1:2375".to_owned());
         assert_eq!(hosts(&config), ["tcp://127.0.0.1:2375"]);
+    }
+
+    /// A daemon that gives each connection the next of these answers.
+    fn daemon(answers: &'static [&'static str]) -> bollard::Docker {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for body in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+                let length = body.len();
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+                write!(stream, "{head} {length}\r\n\r\n{body}").unwrap();
+            }
+        });
+        bollard::Docker::connect_with_http(&host, 10, API_DEFAULT_VERSION).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_list_waits_for_the_end_that_podman_is_writing_down() {
+        let api = daemon(&[
+            r#"[{"Names":["/iexec-a"],"State":"stopped"},{"Names":["/iexec-b"],"State":"running"}]"#,
+            r#"[{"Names":["/iexec-a"],"State":"exited"},{"Names":["/iexec-b"],"State":"running"}]"#,
+        ]);
+        let names = list(&api, "iexec-").await.unwrap();
+        assert_eq!(names, ["iexec-a", "iexec-b"]);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_makes_no_sense_is_an_error_at_once() {
+        let api = daemon(&[r#"[{"Names":["/iexec-a"],"State":"asleep"}]"#]);
+        let error = list(&api, "iexec-").await.unwrap_err();
+        assert!(error.to_string().contains("list containers"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
-use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptions,
     LogsOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
@@ -18,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::config::{self, Note, Podman};
 use super::lane::Lane;
 use super::meter::{Meter, Seen, layer_exceeded};
+use super::settled::settled;
 use super::{Docker, message, pull, remove, status};
 use crate::disk::Disk;
 use crate::log::CappedLog;
@@ -100,25 +100,11 @@ pub(super) async fn adopt(
 
 /// What the daemon knows of it; nothing when it is gone.
 async fn inspect(api: &bollard::Docker, name: &str) -> Result<Seen, Error> {
-    match observe(api, name).await {
+    match settled(|| api.inspect_container(name, None)).await {
         Ok(found) => Ok(Seen(found)),
         Err(error) if status(&error) == Some(404) => Ok(Seen::default()),
         Err(error) => Err(Error::docker("inspect a container")(error)),
     }
-}
-
-/// Looks again while Podman calls a container `stopped`, which is none of Docker's words: its exit
-/// is being written down.
-async fn observe(api: &bollard::Docker, name: &str) -> Result<ContainerInspectResponse, ApiError> {
-    for _ in 1..OOM_LOOKS_MAX {
-        match api.inspect_container(name, None).await {
-            Err(ApiError::JsonDataError { message, .. }) if message.contains("`stopped`") => {
-                tokio::time::sleep(Duration::from_millis(OOM_LOOK_MS)).await;
-            }
-            answer => return answer,
-        }
-    }
-    api.inspect_container(name, None).await
 }
 
 /// Removes the container of a run that failed or whose future was dropped.
@@ -373,7 +359,7 @@ async fn stop(
 /// exit: a container that was killed by nobody we know is looked at again.
 async fn self_ended(api: &bollard::Docker, name: &str, code: i64) -> Result<Reason, Error> {
     for look in 1..=OOM_LOOKS_MAX {
-        let state = match observe(api, name).await {
+        let state = match settled(|| api.inspect_container(name, None)).await {
             Ok(container) => container.state.unwrap_or_default(),
             Err(error) if status(&error) == Some(404) => return Ok(Reason::Killed),
             Err(error) => return Err(Error::docker("inspect a container")(error)),
