@@ -357,8 +357,8 @@ mod tests {
     #[tokio::test]
     async fn a_list_waits_for_the_end_that_podman_is_writing_down() {
         let api = daemon(&[
-            r#"[{"Names":["/iexec-a"],"State":"stopped"},{"Names":["/iexec-b"],"State":"running"}]"#,
-            r#"[{"Names":["/iexec-a"],"State":"exited"},{"Names":["/iexec-b"],"State":"running"}]"#,
+            r#"[{"Names":["/iexec-a"],"State":"stopped"},{"Names":["/iexec-b"]}]"#,
+            r#"[{"Names":["/iexec-a"],"State":"exited"},{"Names":["/iexec-b"]}]"#,
         ]);
         let names = list(&api, "iexec-").await.unwrap();
         assert_eq!(names, ["iexec-a", "iexec-b"]);

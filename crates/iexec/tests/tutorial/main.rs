@@ -135,7 +135,6 @@ fn chaos_seeds() -> Result<std::ops::RangeInclusive<u64>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes; docs/HACKING.md has the command"]
 async fn a_bag_survives_kills() {
     let test = "a_bag_survives_kills";
     for seed in chaos_seeds().unwrap() {
@@ -144,7 +143,6 @@ async fn a_bag_survives_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes; docs/HACKING.md has the command"]
 async fn a_bag_survives_kills_on_the_official_contracts() {
     let test = "a_bag_survives_kills_on_the_official_contracts";
     for seed in chaos_seeds().unwrap() {
