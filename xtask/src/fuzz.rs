@@ -13,8 +13,17 @@ use crate::{ci::say, repository};
 
 /// What is fed, and files to begin with: below the root, taken whole.
 const TARGETS: &[(&str, &[&str])] = &[
-    ("params", &[]),
-    ("signature", &[]),
+    (
+        "quote",
+        &[
+            "crates/attest/vectors/sim-dcap/session_quote.bin",
+            "crates/attest/vectors/sim-dcap/sim_tdx_quote.bin",
+        ],
+    ),
+    ("event_log", &["fuzz/seeds/event_log.json"]),
+    ("redeem", &["fuzz/seeds/redeem.json"]),
+    ("params", &["fuzz/seeds/params.json"]),
+    ("signature", &["fuzz/seeds/signature.txt"]),
     (
         "archive",
         &[
