@@ -29,6 +29,7 @@ const STEPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("docs", &["xtask", "docs", "--check"]),
+    ("fuzz", &["xtask", "fuzz"]),
     (
         "tests",
         &["test", "--workspace", "--locked", "--no-fail-fast"],

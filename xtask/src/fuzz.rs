@@ -107,14 +107,13 @@ fn parse<'a>(words: &[&'a str]) -> anyhow::Result<Wish<'a>> {
 fn build() -> anyhow::Result<PathBuf> {
     let folder = build_folder()?;
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--bins", "--target", MACHINE])
-        .arg("--manifest-path")
-        .arg(repository()?.join("fuzz/Cargo.toml"))
+        .args(["build", "--locked", "--package", "iexec-fuzz", "--bins"])
+        .args(["--profile", "fuzz", "--target", MACHINE])
         .env("CARGO_TARGET_DIR", &folder)
         .env("RUSTFLAGS", MARKS)
         .status()?;
     ensure!(status.success(), "the targets do not compile");
-    Ok(folder.join(MACHINE).join("debug"))
+    Ok(folder.join(MACHINE).join("fuzz"))
 }
 
 /// Beside what the others are built into: the same crates are compiled otherwise here.
