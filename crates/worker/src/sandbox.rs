@@ -164,6 +164,14 @@ impl Ran {
         Some(Failure::new(cause, message))
     }
 
+    /// The same, but an app that failed and wrote `computed.json` to `out` has a result all the
+    /// same, as on the official worker; without it, the exit code is the cause.
+    pub fn failure_without_result(&self, out: &Path) -> Option<Failure> {
+        let wrote = out.join(protocol::computed::FILE_NAME).is_file();
+        let failure = self.failure()?;
+        (!wrote || failure.cause != Cause::AppComputeFailed).then_some(failure)
+    }
+
     fn out_of_memory(&self) -> String {
         let limit = self.limits.memory_bytes;
         let used = self.exit.usage.memory_bytes.unwrap_or(limit);
