@@ -1,0 +1,98 @@
+//! What Intel publishes about platforms, signed: certificates, revocations, which versions are
+//! good. It ages within weeks.
+
+use dcap_qvl::QuoteCollateralV3;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Collateral for one family of platforms, in the JSON form of the verification library: revocation
+/// lists and signatures in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Collateral(QuoteCollateralV3);
+
+/// The dates of a signed document of Intel's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dates {
+    issue_date: String,
+    next_update: String,
+}
+
+impl Collateral {
+    /// Until when it is good, seconds since 1970: the earlier of its two signed documents. The
+    /// revocation lists have dates of their own, which verification checks.
+    ///
+    /// # Errors
+    /// [`Error::Collateral`] when a date cannot be read.
+    pub fn expires_at(&self) -> Result<u64, Error> {
+        let [platform, quoting_enclave] = self.periods()?;
+        Ok(platform.1.min(quoting_enclave.1))
+    }
+
+    /// Whether it is good at `now`, seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Collateral`] when it is expired, or not issued yet.
+    pub fn check(&self, now: u64) -> Result<(), Error> {
+        for (start, end) in self.periods()? {
+            if now < start {
+                return Err(Error::Collateral("is not issued yet".into()));
+            }
+            if now > end {
+                return Err(Error::Collateral("is expired".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// From when to when each of the two documents is good.
+    fn periods(&self) -> Result<[(u64, u64); 2], Error> {
+        Ok([period(&self.0.tcb_info)?, period(&self.0.qe_identity)?])
+    }
+}
+
+fn period(json: &str) -> Result<(u64, u64), Error> {
+    let unread = || Error::Collateral("has no dates".into());
+    let dates: Dates = serde_json::from_str(json).map_err(|_| unread())?;
+    let seconds = |text: &str| {
+        let at: Timestamp = text.parse().map_err(|_| unread())?;
+        u64::try_from(at.as_second()).map_err(|_| unread())
+    };
+    Ok((seconds(&dates.issue_date)?, seconds(&dates.next_update)?))
+}
+
+impl From<QuoteCollateralV3> for Collateral {
+    fn from(theirs: QuoteCollateralV3) -> Self {
+        Self(theirs)
+    }
+}
+
+impl From<&Collateral> for QuoteCollateralV3 {
+    fn from(ours: &Collateral) -> Self {
+        ours.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::vector;
+
+    #[test]
+    fn the_json_form_is_kept_and_its_time_is_limited() {
+        let collateral = vector::collateral();
+        let again = serde_json::to_string(&collateral).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Collateral>(&again).unwrap(),
+            collateral
+        );
+        let end = collateral.expires_at().unwrap();
+        assert!(collateral.check(vector::NOW).is_ok());
+        assert!(collateral.check(end).is_ok());
+        assert!(collateral.check(end + 1).is_err());
+        assert!(collateral.check(1_700_000_000).is_err());
+    }
+}
