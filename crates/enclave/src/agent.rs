@@ -1,12 +1,11 @@
 //! The agent's work: pre-compute, the app, post-compute, in this order, each told as it begins.
 
 use std::{
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use engine::{Engine, ImageRef, Pin, ProgressSink};
+use engine::{Engine, ImageRef, Pin, ProgressSink, Secret};
 use protocol::{Cause, message::Stream};
 use tokio_util::sync::CancellationToken;
 use worker::{
@@ -160,6 +159,7 @@ impl Agent<'_> {
             image,
             args: app.args.clone(),
             env: Vec::new(),
+            secrets: Vec::new(),
             limits: app.limits,
             deadline: Duration::from_secs(app.seconds),
             network: app.reach.clone().into(),
@@ -190,7 +190,10 @@ impl Agent<'_> {
 /// The only place where secrets are handed to the engine.
 fn with_variables(mut run: Run, environment: StageEnvironment) -> Run {
     for (name, value) in environment.into_variables() {
-        run.env.push((name, value.to_string()));
+        match is_secret(&name) {
+            true => run.secrets.push((name, Secret::new(value.to_string()))),
+            false => run.env.push((name, value.to_string())),
+        }
     }
     run
 }

@@ -16,12 +16,3 @@ pub trait Stages: Send + Sync {
     /// anything that it gave.
     async fn open(&self, stage: Stage) -> Result<StageEnvironment, Failure>;
 }
-
-/// The stage's name in a session (spec/secrets-tee.md §1.5).
-pub(crate) const fn name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::PreCompute => "pre-compute",
-        Stage::App => "app",
-        Stage::PostCompute => "post-compute",
-    }
-}

@@ -471,6 +471,7 @@ impl Replicate<'_> {
             image,
             args: facts.params.args(),
             env: Inputs::of(&facts.deal, self.authorization.task_index, names).variables(),
+            secrets: Vec::new(),
             limits: config.limits(),
             deadline: run_time(facts),
             network: config.network(),

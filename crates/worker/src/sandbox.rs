@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Bind, Engine, Exit, Image, Limits, Network, Reason, RunSpec};
+use engine::{Bind, Engine, Exit, Image, Limits, Network, Reason, RunSpec, Secret};
 use protocol::{Address, Cause, environment, message::Logs};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -118,6 +118,8 @@ pub struct Run {
     pub args: Vec<String>,
     /// The environment; see [`protocol::environment`].
     pub env: Vec<(String, String)>,
+    /// More of it, that only the app sees; none for a standard task.
+    pub secrets: Vec<(String, Secret)>,
     /// How much it may use.
     pub limits: Limits,
     /// How long it may take.
@@ -231,6 +233,7 @@ pub async fn run(
     let mut spec = RunSpec::new(run.name, run.image, deadline);
     spec.args = run.args;
     spec.env = run.env;
+    spec.secrets = run.secrets;
     spec.limits = limits;
     spec.network = run.network;
     spec.gpus = run.gpus;
