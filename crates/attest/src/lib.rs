@@ -35,6 +35,7 @@ pub use identity::Identity;
 pub use message::{Ask, Challenge, Platform, Redeem};
 pub use policy::{Expected, Policy};
 pub use seal::{Recipient, Sealed, seal};
+pub use shape::without_padding;
 pub use stage::Stage;
 pub use verify::{Evidence, Measured, PlatformId, Trust, Verifier};
 

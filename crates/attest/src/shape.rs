@@ -24,6 +24,15 @@ pub(crate) fn check(quote: &[u8]) -> Result<(), Rejected> {
     Ok(())
 }
 
+/// The quote without the zeros that some platforms put behind it. The enclave takes them away, the
+/// secret manager takes none: one quote has one spelling.
+pub fn without_padding(quote: &[u8]) -> &[u8] {
+    match whole(quote) {
+        Some(rest) if rest.iter().all(|byte| *byte == 0) => &quote[..quote.len() - rest.len()],
+        _ => quote,
+    }
+}
+
 /// What remains behind the quote; none when it is cut short.
 fn whole(quote: &[u8]) -> Option<&[u8]> {
     let mut rest = Rest(quote);
@@ -98,6 +107,9 @@ mod tests {
         let mut long = quote.to_vec();
         long.push(0);
         assert!(check(&long).is_err());
+        assert_eq!(without_padding(&long), quote);
+        long.push(1);
+        assert_eq!(without_padding(&long), long);
     }
 
     /// Two changes that the library takes (spec/secrets-tee.md §5.2).

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::audit::Broken;
+
 /// Why the vault cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,6 +45,15 @@ pub enum Error {
     /// A stored value is not what was sealed under that name.
     #[error("a stored secret is damaged")]
     Damaged,
+    /// The audit log is not as it was written.
+    #[error("the audit log `{path}` cannot be trusted")]
+    Audit {
+        /// The log.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Broken,
+    },
     /// A value could not be sealed.
     #[error("failed to seal a secret")]
     Seal,

@@ -7,6 +7,7 @@
 //! For a confidential task it makes the enclave's key and a session that holds what the enclave
 //! is to be given; it releases neither (spec/secrets-tee.md §1.4).
 
+pub mod audit;
 mod error;
 mod http;
 mod ledger;

@@ -51,7 +51,8 @@ impl Vault {
         Ok(counts)
     }
 
-    /// The official JSON. Each enclave key is one challenge and one credential there.
+    /// The official JSON, and the head of the audit log for an outside witness. Each enclave key is
+    /// one challenge and one credential there.
     pub(crate) async fn metrics(&self) -> Result<Json, Error> {
         let stored = self.stored().await?;
         let entry = |name: &str, kind: usize| {
@@ -69,6 +70,8 @@ impl Vault {
         }
         let credentials = "Ethereum Credentials";
         all.insert(credentials.to_owned(), entry(credentials, CHALLENGES));
-        Ok(json!({ "secretsMetrics": all }))
+        let head = self.audit_head();
+        let audit = json!({ "entries": head.entries, "head": head.to_string() });
+        Ok(json!({ "secretsMetrics": all, "audit": audit }))
     }
 }

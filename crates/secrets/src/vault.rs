@@ -8,7 +8,12 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-use crate::{Error, Slot, Value, metrics::Counters, seal::Seal};
+use crate::{
+    Error, Slot, Value,
+    audit::{Entry, Head, Log},
+    metrics::Counters,
+    seal::Seal,
+};
 
 /// Connections: pushes are rare and short, and SQLite has one writer anyway.
 const CONNECTIONS_MAX: u32 = 4;
@@ -18,6 +23,8 @@ const TABLES: [(i64, &str, &str); 2] = [
     (1, "secrets", include_str!("../migrations/0001_secrets.sql")),
     (2, "tee", include_str!("../migrations/0002_tee.sql")),
 ];
+/// The audit log, in the service's directory.
+pub(crate) const AUDIT_FILE: &str = "secrets.audit.jsonl";
 /// What the probe is bound to: no slot looks like it.
 const PROBE: &[u8] = b"probe";
 
@@ -26,6 +33,7 @@ pub(crate) struct Vault {
     pub(crate) pool: AnyPool,
     pub(crate) seal: Seal,
     pub(crate) counters: Counters,
+    log: Log,
 }
 
 impl Vault {
@@ -38,11 +46,13 @@ impl Vault {
         let pool = pool.map_err(Error::database("open the database"))?;
         prepare(&pool).await?;
         let seal = unlock(&pool, &key).await?;
+        let log = Log::open(key.with_file_name(AUDIT_FILE))?;
         let counters = Counters::default();
         let mut vault = Self {
             pool,
             seal,
             counters,
+            log,
         };
         vault.start_counting().await?;
         Ok(vault)
@@ -54,6 +64,17 @@ impl Vault {
         answer
             .map(drop)
             .map_err(Error::database("ask the database"))
+    }
+
+    /// Writes down what happened; returns when it is on the disk. What is given to somebody is
+    /// written down before it is given.
+    pub(crate) async fn audit(&self, entry: Entry) -> Result<(), Error> {
+        self.log.append(entry).await
+    }
+
+    /// The end of the audit log.
+    pub(crate) fn audit_head(&self) -> Head {
+        self.log.head()
     }
 
     /// Whether there is a value in `slot`.

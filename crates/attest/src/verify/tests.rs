@@ -101,6 +101,8 @@ mod genuine {
 
     fn sample(folder: &Path, name: &str) -> (Vec<u8>, Collateral) {
         let quote = std::fs::read(folder.join(name)).unwrap();
+        // One of them was recorded with the padding of its cloud.
+        let quote = crate::without_padding(&quote).to_vec();
         let json = std::fs::read(folder.join(format!("{name}_collateral.json"))).unwrap();
         (quote, serde_json::from_slice(&json).unwrap())
     }

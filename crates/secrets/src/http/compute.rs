@@ -41,8 +41,8 @@ pub(super) async fn push_app(
     if shared.ledger.owner_of(app).await? != Some(signer) {
         return Err(Refusal::Unauthorized.into());
     }
-    let value = submission.fitting(StatusCode::PAYLOAD_TOO_LARGE)?;
-    Ok(insert(&shared, &Slot::app(app), &value).await?)
+    let push = submission.fitting(signer, StatusCode::PAYLOAD_TOO_LARGE)?;
+    Ok(insert(&shared, &Slot::app(app), &push).await?)
 }
 
 /// The older spelling, with the index of the only slot.
@@ -88,8 +88,8 @@ pub(super) async fn push_requester(
         return Err(Refusal::Unauthorized.into());
     }
     let slot = Slot::requester(requester, &name).ok_or(BAD_NAME)?;
-    let value = submission.fitting(StatusCode::BAD_REQUEST)?;
-    Ok(insert(&shared, &slot, &value).await?)
+    let push = submission.fitting(signer, StatusCode::BAD_REQUEST)?;
+    Ok(insert(&shared, &slot, &push).await?)
 }
 
 fn address(text: &str) -> Result<Address, Refusal> {

@@ -9,7 +9,11 @@ use axum::{
     routing::{any, get, head, post},
 };
 
-use crate::{Slot, Value, service::Shared};
+use crate::{
+    Slot,
+    audit::{Decision, Entry},
+    service::Shared,
+};
 
 mod compute;
 #[cfg(test)]
@@ -26,6 +30,7 @@ mod vectors;
 mod web;
 
 use refusal::{Refusal, Told};
+use submission::Accepted;
 
 /// Bytes of a body that are read at all: a value that is too long is told so by its own rule, after
 /// the signature was checked; far beyond that nothing is read.
@@ -84,9 +89,36 @@ async fn present(shared: &Shared, slot: &Slot) -> Result<StatusCode, Refusal> {
     }
 }
 
-async fn insert(shared: &Shared, slot: &Slot, value: &Value) -> Result<StatusCode, Refusal> {
-    match shared.vault.insert(slot, value).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Refusal::Exists),
-    }
+async fn insert(shared: &Shared, slot: &Slot, push: &Accepted) -> Result<StatusCode, Refusal> {
+    let (decision, reason, answer) = match shared.vault.insert(slot, &push.value).await? {
+        true => (Decision::Allowed, "stored", Ok(StatusCode::NO_CONTENT)),
+        false => (Decision::Refused, "exists", Err(Refusal::Exists)),
+    };
+    audit(shared, slot, push, Done("secret.push", decision, reason)).await?;
+    answer
+}
+
+async fn update(shared: &Shared, slot: &Slot, push: &Accepted) -> Result<StatusCode, Refusal> {
+    let (decision, reason, answer) = match shared.vault.update(slot, &push.value).await? {
+        true => (Decision::Allowed, "replaced", Ok(StatusCode::NO_CONTENT)),
+        false => (Decision::Refused, "absent", Err(Refusal::NotFound)),
+    };
+    audit(shared, slot, push, Done("secret.update", decision, reason)).await?;
+    answer
+}
+
+/// What was asked, how it ended and why.
+struct Done(&'static str, Decision, &'static str);
+
+/// Written down after it was stored, because only then it is known whether it was, and before it
+/// is acknowledged. What is refused for its signature is not: anybody could fill the disk.
+async fn audit(shared: &Shared, slot: &Slot, push: &Accepted, done: Done) -> Result<(), Refusal> {
+    let Done(action, decision, reason) = done;
+    let entry = Entry::new(format!("{:#x}", push.signer), action, decision)
+        .id("kind", slot.kind())
+        .id("owner", slot.owner())
+        .id("name", slot.name())
+        .reason(reason)
+        .request(push.request.as_str());
+    Ok(shared.vault.audit(entry).await?)
 }

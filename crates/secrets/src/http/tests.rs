@@ -303,3 +303,53 @@ mod tee {
         );
     }
 }
+
+mod audit {
+    use super::*;
+    use crate::{audit, vault::AUDIT_FILE};
+
+    /// What the log tells of each push, without what differs from run to run.
+    fn told(scene: &Scene) -> Vec<String> {
+        let text = std::fs::read_to_string(scene.data_dir().join(AUDIT_FILE)).unwrap();
+        let told = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let entry = &line["entry"];
+            let word = |key: &str| entry[key].as_str().unwrap().to_owned();
+            assert_eq!(word("actor"), format!("{:#x}", scene.wallet.address()));
+            assert_eq!(entry["ids"]["name"], "a");
+            [word("action"), word("decision"), word("reason")].join(" ")
+        };
+        text.lines().map(told).collect()
+    }
+
+    #[tokio::test]
+    async fn every_push_is_written_down_without_its_value() {
+        let scene = Scene::new().await;
+        let (uri, digest) = (scene.web2("a"), scene.named("a", "a value"));
+        for method in ["PUT", "POST", "POST", "PUT"] {
+            scene.push(method, &uri, digest, "a value").await;
+        }
+        let forged = scene.push("PUT", &uri, digest, "another value").await;
+        assert_eq!(forged.status, 401);
+        let expected = [
+            "secret.update refused absent",
+            "secret.push allowed stored",
+            "secret.push refused exists",
+            "secret.update allowed replaced",
+        ];
+        assert_eq!(told(&scene), expected);
+        assert!(!scene.is_in_files(b"a value"));
+    }
+
+    #[tokio::test]
+    async fn the_head_is_told_for_a_witness() {
+        let scene = Scene::new().await;
+        let (uri, digest) = (scene.web2("a"), scene.named("a", TEXT));
+        scene.push("POST", &uri, digest, TEXT).await;
+        let metrics = scene.service.vault().metrics().await.unwrap();
+        let head = metrics["audit"]["head"].as_str().unwrap().parse().unwrap();
+        let path = scene.data_dir().join(AUDIT_FILE);
+        assert_eq!(audit::verify(&path, Some(head)).unwrap(), head);
+        assert_eq!(metrics["audit"]["entries"], 1);
+    }
+}

@@ -12,9 +12,10 @@ use serde::Deserialize;
 use super::{
     insert, present,
     refusal::{Bare, Refusal},
-    submission::Submission,
+    submission::{Accepted, Submission},
+    update,
 };
-use crate::{Slot, Value, service::Shared};
+use crate::{Slot, service::Shared};
 
 type Answer = Result<StatusCode, Bare>;
 
@@ -57,8 +58,8 @@ pub(super) async fn push_web3(
     if shared.ledger.owner_of(dataset).await? != Some(signer) {
         return Err(Refusal::Unauthorized.into());
     }
-    let value = submission.fitting(StatusCode::PAYLOAD_TOO_LARGE)?;
-    Ok(insert(&shared, &Slot::dataset(dataset), &value).await?)
+    let push = submission.fitting(signer, StatusCode::PAYLOAD_TOO_LARGE)?;
+    Ok(insert(&shared, &Slot::dataset(dataset), &push).await?)
 }
 
 pub(super) async fn web2_exists(
@@ -73,8 +74,8 @@ pub(super) async fn push_web2(
     Query(query): Query<Web2>,
     request: Request,
 ) -> Answer {
-    let value = web2_value(&query, request).await?;
-    Ok(insert(&shared, &query.slot()?, &value).await?)
+    let push = web2_value(&query, request).await?;
+    Ok(insert(&shared, &query.slot()?, &push).await?)
 }
 
 /// The only kind of secret that can be replaced.
@@ -83,20 +84,17 @@ pub(super) async fn update_web2(
     Query(query): Query<Web2>,
     request: Request,
 ) -> Answer {
-    let value = web2_value(&query, request).await?;
-    match shared.vault.update(&query.slot()?, &value).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Refusal::NotFound.into()),
-    }
+    let push = web2_value(&query, request).await?;
+    Ok(update(&shared, &query.slot()?, &push).await?)
 }
 
 /// The name is signed as sent, although its case does not matter afterwards.
-async fn web2_value(query: &Web2, request: Request) -> Result<Value, Refusal> {
+async fn web2_value(query: &Web2, request: Request) -> Result<Accepted, Refusal> {
     let owner = query.owner_address;
     let submission = Submission::of(request).await?;
     let signer = submission.signer(|value| sms::named(owner, &query.secret_name, value))?;
     if signer != owner {
         return Err(Refusal::Unauthorized);
     }
-    submission.fitting(StatusCode::PAYLOAD_TOO_LARGE)
+    submission.fitting(signer, StatusCode::PAYLOAD_TOO_LARGE)
 }

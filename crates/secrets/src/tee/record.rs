@@ -4,7 +4,12 @@ use protocol::{Address, TaskId};
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
 use sqlx::Row;
 
-use crate::{Error, Value, slot::bind, vault::Vault};
+use crate::{
+    Error, Value,
+    audit::{Decision, Entry},
+    slot::bind,
+    vault::Vault,
+};
 
 /// Random characters in front of a session's id, as upstream.
 const ID_RANDOM_CHARS: usize = 10;
@@ -68,7 +73,18 @@ impl Vault {
             .execute(&self.pool)
             .await
             .map_err(Error::database("store a session"))?;
-        Ok(done.rows_affected() == 1)
+        let stored = done.rows_affected() == 1;
+        if stored {
+            let entry = Entry::new(
+                format!("{:#x}", place.worker),
+                "session.make",
+                Decision::Allowed,
+            )
+            .id("task", place.task.to_string())
+            .id("session", id);
+            self.audit(entry).await?;
+        }
+        Ok(stored)
     }
 
     #[cfg(test)]
