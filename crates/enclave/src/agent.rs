@@ -152,8 +152,9 @@ impl Agent<'_> {
             true => Pin::local(app.checksum.0),
             false => Pin::registry(app.checksum.0),
         };
-        let image = self.engine.pull(&reference, &pin, &ProgressSink::none());
-        let image = image.await.map_err(|e| Failure::from_error(cause, &e))?;
+        let silent = ProgressSink::none();
+        let image = self.engine.pull(&reference, &pin, &silent).await;
+        let image = image.map_err(|e| Failure::from_error(cause, &e))?;
         let run = Run {
             name: app.container.clone(),
             image,
@@ -216,3 +217,5 @@ impl Observer for Told<'_> {
     }
 }
 
+#[cfg(test)]
+mod tests;

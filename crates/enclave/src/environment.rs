@@ -73,6 +73,18 @@ impl StageEnvironment {
 pub(crate) mod testing {
     use super::*;
 
+    impl StageEnvironment {
+        /// The same for another image.
+        pub(crate) fn of_image(self, image: &str, fingerprint: &str) -> Self {
+            let (image, fingerprint) = (image.to_owned(), fingerprint.to_owned());
+            Self {
+                image,
+                fingerprint,
+                ..self
+            }
+        }
+    }
+
     /// An environment of these variables.
     pub(crate) fn environment<N: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (N, V)>,

@@ -232,4 +232,6 @@ impl Stages for Session {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

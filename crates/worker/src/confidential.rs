@@ -1,8 +1,6 @@
 //! The confidential task (spec/secrets-tee.md §2.1): the image, the session, and then an enclave
 //! that does everything secret. Nothing secret is in this process.
 
-use std::time::Duration;
-
 use engine::Image;
 use protocol::{
     Bytes, Cause, deal::Deadlines, digest, multiaddr, status::ReplicateStatus as Status,
