@@ -89,7 +89,12 @@ both! {
     trust::callback_at_trust_three,
     trust::bag_with_failures_in_the_middle,
     trust::refunds_of_a_dead_bag,
-    tee::up_to_the_release_of_secrets,
+    tee::from_its_secrets_to_an_encrypted_result,
+    tee::a_task_without_the_tag_has_no_secret,
+    tee::callback_by_an_enclave,
     tee::dataset_without_its_key,
+    tee::apps_that_fail_in_an_enclave,
+    tee::a_worker_without_an_enclave_refuses,
     tee::killed_between_key_and_worker,
+    tee::killed_with_its_enclave,
 }

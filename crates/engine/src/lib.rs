@@ -50,6 +50,7 @@ mod reference;
 mod registry;
 mod remove;
 mod running;
+mod secret;
 mod security;
 mod spec;
 #[cfg(all(feature = "testing", target_os = "linux"))]
@@ -76,6 +77,7 @@ pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
 pub use progress::{Progress, ProgressSink};
 pub use reference::ImageRef;
 pub use remove::remove_tree;
+pub use secret::Secret;
 pub use spec::{Bind, Exit, Limits, Network, Reason, RunSpec};
 pub use usage::Usage;
 
