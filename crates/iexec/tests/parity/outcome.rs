@@ -34,7 +34,7 @@ pub(crate) fn outcome(output: &Output, before: &Files, after: &Files) -> Value {
         .collect();
     json!({
         "code": output.status.code(),
-        "stdout": said(&output.stdout),
+        "stdout": without_extras(said(&output.stdout)),
         "stderr": without_extras(said(&output.stderr)),
         "files": changed,
     })
