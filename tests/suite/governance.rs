@@ -159,7 +159,9 @@ pub(crate) async fn dataset_orders_are_kept(bench: Bench) -> Result<()> {
     let trade = Trade::open(&bench).await?;
     let grant = trade.grant(1)?;
     restrictions(&trade, &grant).await.context("restrictions")?;
-    price_and_volume(&trade, &grant).await.context("price and volume")?;
+    price_and_volume(&trade, &grant)
+        .await
+        .context("price and volume")?;
     cancelled(&trade).await.context("cancelled")?;
     trade.world.stop().await
 }
@@ -183,11 +185,29 @@ async fn restrictions(trade: &Trade, grant: &Signed<DatasetOrder>) -> Result<()>
     assert_eq!(trade.refused(grant, &other_requester).await?, expected);
     let too_little = trade.wishes(trade.granted, requester, PRICE - 1)?;
     let price = trade.refused(grant, &too_little).await?;
-    assert!(matches!(price, Mismatch::Price { kind: "dataset", .. }), "{price}");
+    assert!(
+        matches!(
+            price,
+            Mismatch::Price {
+                kind: "dataset",
+                ..
+            }
+        ),
+        "{price}"
+    );
     let mut forged = grant.clone();
     forged.order.apprestrict = Address::ZERO;
     let forged = trade.refused(&forged, &other_app).await?;
-    assert!(matches!(forged, Mismatch::Unsigned { kind: "dataset", .. }), "{forged}");
+    assert!(
+        matches!(
+            forged,
+            Mismatch::Unsigned {
+                kind: "dataset",
+                ..
+            }
+        ),
+        "{forged}"
+    );
     Ok(())
 }
 
@@ -216,7 +236,10 @@ async fn cancelled(trade: &Trade) -> Result<()> {
     let grant = trade.grant(2)?;
     let order = AnyOrder::Dataset(grant.clone());
     let stranger = life::cancel(&trade.client, &cast.requester, &order).await;
-    ensure!(matches!(stranger, Err(Error::NotOwner { .. })), "{stranger:?}");
+    ensure!(
+        matches!(stranger, Err(Error::NotOwner { .. })),
+        "{stranger:?}"
+    );
     life::cancel(&trade.client, &trade.owner, &order).await?;
     let wished = trade.wishes(trade.granted, cast.requester.wallet(), PRICE)?;
     let refused = trade.refused(&grant, &wished).await?;

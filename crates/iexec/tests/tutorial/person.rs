@@ -169,6 +169,17 @@ impl Person {
         self.run(line, &[]).await?.success()
     }
 
+    /// The same, expecting a failure.
+    pub(crate) async fn fails(&self, line: &str) -> Result<Said> {
+        self.run(line, &[]).await?.failure()
+    }
+
+    /// As [`raw`](Self::raw), with what programs are warned of.
+    pub(crate) async fn warned(&self, line: &str) -> Result<Value> {
+        let said = self.run(line, &["--raw"]).await?.success()?;
+        said.json(&said.stdout)
+    }
+
     /// A program's way: one line of JSON.
     pub(crate) async fn raw(&self, line: &str) -> Result<Value> {
         self.run(line, &["--raw"]).await?.raw_success()
