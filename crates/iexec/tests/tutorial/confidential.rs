@@ -53,15 +53,22 @@ pub(crate) async fn tell(bench: Bench) -> Result<()> {
     let app = sell_app(&bench, &developer).await.context("the app")?;
     let (dataset, _upload) = encrypt(&owner).await.context("the dataset")?;
     let who = address(&requester).await?;
-    sell_dataset(&owner, &dataset, [&app, &who]).await.context("its order")?;
+    sell_dataset(&owner, &dataset, [&app, &who])
+        .await
+        .context("its order")?;
     let deal = run(&requester, &app, &dataset).await.context("the run")?;
     let params: Value = serde_json::from_str(deal["params"].as_str().context("no params")?)?;
-    ensure!(params["iexec_secrets"] == json!({ "1": "my-login" }), "{params}");
+    ensure!(
+        params["iexec_secrets"] == json!({ "1": "my-login" }),
+        "{params}"
+    );
     ensure!(params["iexec_result_encryption"] == true, "{params}");
     let prices = [&deal["dataset"]["price"], &deal["app"]["price"]];
     ensure!(prices == PRICES, "{deal}");
     ensure!(deal["beneficiary"] == who.as_str(), "{deal}");
-    after_cancel(&owner, &requester, &app, &dataset).await.context("cancelled")?;
+    after_cancel(&owner, &requester, &app, &dataset)
+        .await
+        .context("cancelled")?;
     net.down().await
 }
 
@@ -74,7 +81,10 @@ async fn person(bench: &Bench, net: &Net, role: Role) -> Result<Person> {
 
 async fn address(person: &Person) -> Result<String> {
     let shown = person.raw("wallet show --chain local").await?;
-    Ok(shown["wallet"]["address"].as_str().context("no wallet")?.to_owned())
+    Ok(shown["wallet"]["address"]
+        .as_str()
+        .context("no wallet")?
+        .to_owned())
 }
 
 async fn sell_app(bench: &Bench, developer: &Person) -> Result<String> {
@@ -85,7 +95,9 @@ async fn sell_app(bench: &Bench, developer: &Person) -> Result<String> {
     developer.raw("app init").await?;
     developer.edit_app(&[("multiaddr", json!(image.name)), ("checksum", Value::Null)])?;
     let app = developer.raw("app deploy --chain local").await?["address"].clone();
-    developer.raw("app push-secret --secret-value my-api-key --chain local").await?;
+    developer
+        .raw("app push-secret --secret-value my-api-key --chain local")
+        .await?;
     developer
         .raw("app publish --tag tee,tdx --price 0.1 RLC --force --chain local")
         .await?;
@@ -109,9 +121,16 @@ async fn encrypt(owner: &Person) -> Result<(String, Upload)> {
     fs::write(path, project.to_string())?;
     let dataset = owner.raw("dataset deploy --chain local").await?["address"].clone();
     // As a browser or an editor may have left it.
-    let spelled = fs::read_to_string(file(key))?.replace('+', "-").replace('/', "_");
-    fs::write(file("spelled.key"), format!("{}\n", spelled.trim_end_matches('=')))?;
-    owner.raw("dataset push-secret --secret-path spelled.key --chain local").await?;
+    let spelled = fs::read_to_string(file(key))?
+        .replace('+', "-")
+        .replace('/', "_");
+    fs::write(
+        file("spelled.key"),
+        format!("{}\n", spelled.trim_end_matches('=')),
+    )?;
+    owner
+        .raw("dataset push-secret --secret-path spelled.key --chain local")
+        .await?;
     let set = owner.raw("dataset check-secret --chain local").await?;
     ensure!(set["isSecretSet"] == true, "{set}");
     Ok((dataset.as_str().context("no dataset")?.to_owned(), upload))
@@ -129,16 +148,26 @@ async fn sell_dataset(owner: &Person, dataset: &str, [app, who]: [&str; 2]) -> R
 async fn run(requester: &Person, app: &str, dataset: &str) -> Result<Value> {
     let push = "requester push-secret my-login --secret-value alice --chain local";
     requester.raw(push).await?;
-    let set = requester.raw("requester check-secret my-login --chain local").await?;
+    let set = requester
+        .raw("requester check-secret my-login --chain local")
+        .await?;
     ensure!(set["isSet"] == true, "{set}");
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/vectors");
     let mine = requester.project().join("my-rsa-key.pem");
     fs::copy(format!("{vectors}/TEST_ONLY_rsa2048.pkcs1.key.pem"), mine)?;
-    requester.raw("result import-encryption-key my-rsa-key.pem").await?;
-    let again = requester.raw_fails("result import-encryption-key my-rsa-key.pem").await?;
+    requester
+        .raw("result import-encryption-key my-rsa-key.pem")
+        .await?;
+    let again = requester
+        .raw_fails("result import-encryption-key my-rsa-key.pem")
+        .await?;
     ensure!(again["error"]["name"] == "ExitPromptError", "{again}");
-    requester.raw("result push-encryption-key --chain local").await?;
-    let set = requester.raw("result check-encryption-key --chain local").await?;
+    requester
+        .raw("result push-encryption-key --chain local")
+        .await?;
+    let set = requester
+        .raw("result check-encryption-key --chain local")
+        .await?;
     ensure!(set["isEncryptionKeySet"] == true, "{set}");
     requester.raw("account deposit 6 RLC --chain local").await?;
     let run = format!(
@@ -147,23 +176,29 @@ async fn run(requester: &Person, app: &str, dataset: &str) -> Result<Value> {
     );
     let made = requester.raw(&run).await?;
     let deal = made["deals"][0]["dealid"].as_str().context("no deal")?;
-    let shown = requester.raw(&format!("deal show {deal} --chain local")).await?;
+    let shown = requester
+        .raw(&format!("deal show {deal} --chain local"))
+        .await?;
     Ok(shown["deal"].clone())
 }
 
 /// Ended on chain, the order grants nothing any more.
-async fn after_cancel(
-    owner: &Person,
-    requester: &Person,
-    app: &str,
-    dataset: &str,
-) -> Result<()> {
+async fn after_cancel(owner: &Person, requester: &Person, app: &str, dataset: &str) -> Result<()> {
     let book = format!("orderbook dataset {dataset} --app {app} --requester any --chain local");
     let book = owner.raw(&book).await?;
-    let hash = book["datasetOrders"][0]["orderHash"].as_str().context("no order")?;
-    owner.raw(&format!("order cancel --dataset {hash} --force --chain local")).await?;
+    let hash = book["datasetOrders"][0]["orderHash"]
+        .as_str()
+        .context("no order")?;
+    owner
+        .raw(&format!(
+            "order cancel --dataset {hash} --force --chain local"
+        ))
+        .await?;
     let run = format!("app run {app} --tag tee,tdx --dataset {dataset} --force --chain local");
     let refused = requester.raw_fails(&run).await?;
-    ensure!(refused["error"]["code"] == "DATASET_NOT_GRANTED", "{refused}");
+    ensure!(
+        refused["error"]["code"] == "DATASET_NOT_GRANTED",
+        "{refused}"
+    );
     Ok(())
 }
