@@ -175,8 +175,8 @@ both! {
 
 // With a secret in each run: whatever starts the program then, the rest of the contract holds.
 macro_rules! with_secret {
-    ($($engine:ident)*) => {
-        $(contract! {
+    ($engine:ident: $($more:tt)*) => {
+        contract! {
             $engine:
             run::exit_code_is_the_programs,
             run::a_signal_gives_128_plus_its_number,
@@ -199,11 +199,29 @@ macro_rules! with_secret {
             cleanup::kill_ends_a_run,
             cleanup::a_dropped_run_leaves_nothing,
             cleanup::sweep_takes_the_prefix_only,
-        })*
+            $($more)*
+        }
     };
 }
 
-with_secret!(docker_with_secret builtin_with_secret podman_with_secret);
+with_secret! {
+    docker_with_secret:
+    killed::victim,
+    killed::a_killed_process_leaves_nothing_after_a_sweep,
+    killed::an_orphan_is_adopted_while_it_runs,
+    killed::an_orphan_is_adopted_after_its_end,
+}
+
+with_secret! {
+    builtin_with_secret:
+    killed::victim,
+    killed::a_killed_process_leaves_nothing_after_a_sweep,
+    killed::an_orphan_is_adopted_while_it_runs,
+    killed::an_orphan_is_adopted_after_its_end,
+    seccomp::what_opens_the_walls_is_refused,
+}
+
+with_secret! { podman_with_secret: }
 
 // What could differ with Podman behind Docker's API; the rest of the suite is about this program or
 // the kernel. Two things do differ: Podman adds `container` and `TERM` to the environment, and an
