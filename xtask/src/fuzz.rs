@@ -62,6 +62,14 @@ struct Wish<'a> {
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let wish = parse(&words)?;
+    if !has_compiler() {
+        ensure!(
+            std::env::var_os("CI").is_none(),
+            "libFuzzer needs a C++ compiler"
+        );
+        say("skipped: fuzz: libFuzzer needs a C++ compiler (Debian: apt install g++)");
+        return Ok(());
+    }
     let programs = build()?;
     let chosen: Vec<_> = TARGETS
         .iter()
@@ -101,6 +109,13 @@ fn parse<'a>(words: &[&'a str]) -> anyhow::Result<Wish<'a>> {
         }
     }
     Ok(wish)
+}
+
+fn has_compiler() -> bool {
+    let program = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let mut compiler = Command::new(program);
+    compiler.arg("--version").stdout(Stdio::null());
+    compiler.status().is_ok_and(|status| status.success())
 }
 
 /// Compiles all targets; where their programs are then.
