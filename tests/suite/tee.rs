@@ -17,8 +17,7 @@ use iexec_tests::{
     task::{self, PoolTask},
 };
 use protocol::{
-    Cause, Tag, TaskId,
-    digest,
+    Cause, Tag, TaskId, digest,
     message::{Flow, Order},
     multiaddr,
     order::{DatasetOrder, RequestOrder, Signed},
@@ -26,7 +25,10 @@ use protocol::{
     sms,
     status::ReplicateStatus,
 };
-use sdk::dataset::{Key, encrypt, random_iv};
+use sdk::dataset::{
+    Key,
+    cipher::{encrypt, random_iv},
+};
 use serde_json::Value;
 
 use crate::crash::{self, Victim};
@@ -111,7 +113,14 @@ async fn push_dataset_key(cast: &Cast, dataset: Address, value: &str) -> Result<
 async fn push_secrets(cast: &Cast, app: Address) -> Result<()> {
     let (developer, requester) = (cast.developer.wallet(), cast.requester.wallet());
     let hash = sms::app(app, OF_DEVELOPER);
-    push(cast, developer, &format!("apps/{app}/secrets"), hash, OF_DEVELOPER).await?;
+    push(
+        cast,
+        developer,
+        &format!("apps/{app}/secrets"),
+        hash,
+        OF_DEVELOPER,
+    )
+    .await?;
     let owner = requester.address();
     let hash = sms::named(owner, "magic", OF_REQUESTER);
     let path = format!("requesters/{owner}/secrets/magic");
@@ -120,7 +129,7 @@ async fn push_secrets(cast: &Cast, app: Address) -> Result<()> {
 
 /// A new key of the requester's, who is the beneficiary: the private half.
 async fn push_result_key(cast: &Cast) -> Result<String> {
-    let pair = sdk::result::generate(&mut rand::rngs::OsRng, KEY_BITS)?;
+    let pair = sdk::result::keypair::generate(&mut rand::rngs::OsRng, KEY_BITS)?;
     let requester = cast.requester.wallet();
     let (owner, value) = (requester.address(), STANDARD.encode(&pair.public));
     let name = sms::RESULT_KEY;
@@ -385,8 +394,7 @@ pub(crate) async fn a_worker_without_an_enclave_refuses(bench: Bench) -> Result<
     let info = world.network.info();
     let mut boss = Boss::of(info, 0, cast.engine.clone(), "http://127.0.0.1:1").await?;
     let enclave = Address::repeat_byte(0xec);
-    let authorization =
-        chain::authorize(&cast.pool_owner, deal.id, 0, boss.worker(), enclave)?;
+    let authorization = chain::authorize(&cast.pool_owner, deal.id, 0, boss.worker(), enclave)?;
     let flow = Flow::ContributeAndFinalize;
     boss.order(Order::Run {
         authorization,
