@@ -25,7 +25,10 @@ use protocol::{
     sms,
     status::ReplicateStatus,
 };
-use sdk::dataset::{Key, encrypt, random_iv};
+use sdk::dataset::{
+    Key,
+    cipher::{encrypt, random_iv},
+};
 use serde_json::Value;
 
 use crate::crash::{self, Victim};
@@ -126,7 +129,7 @@ async fn push_secrets(cast: &Cast, app: Address) -> Result<()> {
 
 /// A new key of the requester's, who is the beneficiary: the private half.
 async fn push_result_key(cast: &Cast) -> Result<String> {
-    let pair = sdk::result::generate(&mut rand::rngs::OsRng, KEY_BITS)?;
+    let pair = sdk::result::keypair::generate(&mut rand::rngs::OsRng, KEY_BITS)?;
     let requester = cast.requester.wallet();
     let (owner, value) = (requester.address(), STANDARD.encode(&pair.public));
     let name = sms::RESULT_KEY;

@@ -389,6 +389,17 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_that_cannot_be_written() {
+        let (scene, key) = (Scene::new(), encoded(PUBLIC));
+        fs::create_dir(scene.archive()).unwrap();
+        let asked = [
+            ("RESULT_ENCRYPTION", "yes"),
+            ("RESULT_ENCRYPTION_PUBLIC_KEY", key.as_str()),
+        ];
+        assert_eq!(scene.cause(&asked), Cause::PostEncryptionFailed);
+    }
+
+    #[test]
     fn links_lead_nowhere() {
         let scene = Scene::new();
         fs::remove_file(scene.0.path().join("out/result.txt")).unwrap();

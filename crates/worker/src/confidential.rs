@@ -31,6 +31,23 @@ struct Heard {
     outcome: Option<Outcome>,
 }
 
+impl Heard {
+    /// What became of the task.
+    fn judge(self, ended: Ended) -> Step<Outcome> {
+        let failed = |failure| Err((Status::ComputeFailed, failure));
+        match (ended, self.failed, self.outcome) {
+            (Ended::Cancelled, ..) => Err(aborted()),
+            (_, Some(failed), _) => Err(failed),
+            (_, None, Some(outcome)) => Ok(outcome),
+            (Ended::Late, ..) => failed(Failure::plain(Cause::ContributionTimeout)),
+            (Ended::ByItself, ..) => {
+                let message = "the enclave ended without a word";
+                failed(Failure::new(Cause::EnclaveSignatureNotFound, message))
+            }
+        }
+    }
+}
+
 impl Replicate<'_> {
     /// Whether this worker can prove to anybody that it has an enclave.
     pub(crate) fn enclave(&self) -> Step<&Enclave> {
@@ -186,33 +203,7 @@ impl Replicate<'_> {
             let message = format!("the enclave could not be started: {error}");
             Failure::new(Cause::TeePreparationFailed, message)
         };
-        let ended = ended.map_err(lost).map_err(at(Status::ComputeFailed))?;
-        match (ended, heard) {
-            (Ended::Cancelled, _) => Err(aborted()),
-            (
-                _,
-                Heard {
-                    failed: Some(failed),
-                    ..
-                },
-            ) => Err(failed),
-            (
-                _,
-                Heard {
-                    outcome: Some(outcome),
-                    ..
-                },
-            ) => Ok(outcome),
-            (Ended::Late, _) => Err((
-                Status::ComputeFailed,
-                Failure::plain(Cause::ContributionTimeout),
-            )),
-            (Ended::ByItself, _) => {
-                let message = "the enclave ended without a word";
-                let failure = Failure::new(Cause::EnclaveSignatureNotFound, message);
-                Err((Status::ComputeFailed, failure))
-            }
-        }
+        heard.judge(ended.map_err(lost).map_err(at(Status::ComputeFailed))?)
     }
 
     fn hear(&self, frame: Frame, job: &Job, told: &Told<'_>, heard: &mut Heard) {
@@ -294,4 +285,48 @@ impl Replicate<'_> {
 fn short(failure: Failure) -> Failure {
     let message = failure.message.chars().take(TOLD_CHARS_MAX).collect();
     Failure { message, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::B256;
+
+    use super::*;
+
+    fn outcome() -> Outcome {
+        Outcome {
+            digest: B256::repeat_byte(1),
+            callback_data: Vec::new(),
+            enclave_sign: vec![2],
+        }
+    }
+
+    fn cause(ended: Ended, failed: Option<Cause>, outcome: Option<Outcome>) -> Option<Cause> {
+        let failed = failed.map(|cause| (Status::ComputeFailed, Failure::plain(cause)));
+        let judged = Heard { failed, outcome }.judge(ended);
+        judged.err().map(|(_, failure)| failure.cause)
+    }
+
+    #[test]
+    fn an_enclave_without_a_word() {
+        let silent = cause(Ended::ByItself, None, None);
+        assert_eq!(silent, Some(Cause::EnclaveSignatureNotFound));
+        let late = cause(Ended::Late, None, None);
+        assert_eq!(late, Some(Cause::ContributionTimeout));
+    }
+
+    #[test]
+    fn a_failure_weighs_more_than_a_result_and_an_abort_more_than_both() {
+        let failed = Some(Cause::AppComputeFailed);
+        assert_eq!(cause(Ended::ByItself, failed, Some(outcome())), failed);
+        let aborted = cause(Ended::Cancelled, failed, Some(outcome()));
+        assert_eq!(aborted, Some(Cause::AbortedByWorker));
+        assert_eq!(cause(Ended::Late, None, Some(outcome())), None);
+    }
+
+    #[test]
+    fn what_an_agent_says_is_cut_for_people() {
+        let long = Failure::new(Cause::AppComputeFailed, "x".repeat(TOLD_CHARS_MAX + 1));
+        assert_eq!(short(long).message.len(), TOLD_CHARS_MAX);
+    }
 }

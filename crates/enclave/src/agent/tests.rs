@@ -78,6 +78,7 @@ struct Scene {
 impl Scene {
     /// None, with the reason printed, where there is no engine.
     async fn new(test: &str) -> Option<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let engine = testing::builtin(test, &dir.path().join("engine"))?;
         let image = match testing::busybox() {

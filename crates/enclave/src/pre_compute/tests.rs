@@ -201,6 +201,27 @@ async fn what_is_wrong_with_one_input_does_not_hide_the_others() {
 }
 
 #[tokio::test]
+async fn no_folder_and_too_many_datasets() {
+    let origin = serve().await;
+    let dir = tempfile::tempdir().unwrap();
+    let policy = Policy::default();
+    let room = Room {
+        inputs: &dir.path().join("nothing"),
+        scratch: dir.path(),
+        policy: &policy,
+        deadline: Instant::now(),
+        bytes_max: 0,
+    };
+    let failures = pre_compute(&environment(nothing()), room)
+        .await
+        .unwrap_err();
+    assert_eq!(failures[0].cause, Cause::PreOutputFolderNotFound);
+    let size = (DATASETS_MAX + 1).to_string();
+    let done = run(&origin, pairs(&[("IEXEC_BULK_SLICE_SIZE", &size)])).await;
+    assert_eq!(done.causes(), [Cause::PreComputeUnknown]);
+}
+
+#[tokio::test]
 async fn inputs_have_a_limit_together() {
     let origin = serve().await;
     let file = format!("{origin}/file");
