@@ -6,6 +6,7 @@ pub mod archive;
 pub mod bench;
 pub mod boss;
 pub mod cast;
+pub mod confidential;
 pub mod cutter;
 pub mod files;
 pub mod idle;

@@ -3,6 +3,7 @@
 //! contracts put on chains of others.
 
 mod assets;
+mod canary;
 mod chaos;
 mod confidential;
 mod crash;
@@ -175,4 +176,24 @@ async fn a_bag_survives_kills_on_the_official_contracts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_is_found_again() {
     play("a_container_is_found_again", Choice::Docker, found::again).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_heard_by_nobody() {
+    let test = "secrets_are_heard_by_nobody";
+    let choice = Choice::Builtin;
+    play(test, choice, |bench| {
+        canary::is_heard_by_nobody(bench, choice)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_heard_by_nobody_on_docker() {
+    let test = "secrets_are_heard_by_nobody_on_docker";
+    let choice = Choice::Docker;
+    play(test, choice, |bench| {
+        canary::is_heard_by_nobody(bench, choice)
+    })
+    .await;
 }

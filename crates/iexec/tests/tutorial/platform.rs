@@ -46,7 +46,7 @@ impl Platform {
             let line = on_chain(&on, &place.free_address(role)?);
             Process::start(&place, role, role, &line)
         };
-        let (store, market, sms) = (service("store")?, service("market")?, service("sms")?);
+        let (store, market, sms) = (service("store")?, service("market")?, sms(&place, &on)?);
         pool_settings(&place, &on, [&store, &market, &sms], workers)?;
         let line = format!(
             "--config pool.toml --listen {}",
@@ -167,6 +167,15 @@ fn on_chain(on: &ChainInfo, listen: &str) -> String {
         "--chain-url {} --hub {} --listen {listen}",
         on.ws_url, on.hub
     )
+}
+
+fn sms(place: &Place, on: &ChainInfo) -> Result<Process> {
+    let mut line = on_chain(on, &place.free_address("sms")?);
+    if let Some(settings) = &place.sms {
+        fs::write(place.dir.join("sms.toml"), settings)?;
+        line.push_str(" --config sms.toml");
+    }
+    Process::start(place, "sms", "sms", &line)
 }
 
 /// So many wallets may log in as workers: one more may not.

@@ -35,6 +35,10 @@ pub(crate) struct Place {
     pub(crate) wire: Option<Wire>,
     /// Whether each has a file for its log; else it is told to whoever looks at the test.
     pub(crate) keeps_logs: bool,
+    /// Whether each logs everything it can.
+    is_watched: bool,
+    /// Settings of the secret manager, if it has any.
+    pub(crate) sms: Option<String>,
 }
 
 impl Place {
@@ -44,15 +48,28 @@ impl Place {
             dir,
             wire: None,
             keeps_logs: false,
+            is_watched: false,
+            sms: None,
+        }
+    }
+
+    /// On the loopback interface, with all that can be logged kept, and these settings of the
+    /// secret manager.
+    pub(crate) fn watched(dir: PathBuf, sms: String) -> Self {
+        Self {
+            keeps_logs: true,
+            is_watched: true,
+            sms: Some(sms),
+            ..Self::local(dir)
         }
     }
 
     /// On a wire, with logs kept.
     pub(crate) fn wired(dir: PathBuf, wire: Wire) -> Self {
         Self {
-            dir,
             wire: Some(wire),
             keeps_logs: true,
+            ..Self::local(dir)
         }
     }
 
@@ -131,6 +148,9 @@ impl Process {
             if let Some(value) = std::env::var_os(variable) {
                 command.env(variable, value);
             }
+        }
+        if place.is_watched {
+            command.env("RUST_LOG", "trace");
         }
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().context("no stdout")?;
