@@ -10,11 +10,15 @@
 pub mod audit;
 mod error;
 mod http;
+mod keyring;
 mod ledger;
 mod metrics;
+mod mode;
+mod rotation;
 mod seal;
 mod service;
 mod slot;
+mod tables;
 mod tee;
 #[cfg(test)]
 mod testing;
@@ -24,7 +28,10 @@ mod vault;
 pub use error::Error;
 pub use http::BODY_BYTES_MAX;
 pub use ledger::{Ledger, Unavailable};
-pub use service::{Config, Framework, Handle, Service};
+pub use mode::Mode;
+pub use rotation::{Checked, Rotation};
+pub use seal::{KeyFile, KeyProvider, PASSPHRASE_CHARS_MIN, Passphrase, Phrase, Root};
+pub use service::{Config, Framework, Handle, Keys, Service};
 pub use slot::{NAME_CHARS_MAX, Slot};
 pub use tee::{Image, Pipeline};
 pub use value::{SECRET_BYTES_MAX, Value};

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
+    response::Response,
 };
 use chain::{AppInfo, DatasetInfo};
 use protocol::{
@@ -20,7 +21,7 @@ use protocol::{
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-use crate::{Config, Framework, Ledger, Service, Unavailable, tee::Place};
+use crate::{Config, Framework, Keys, Ledger, Service, Unavailable, tee::Place};
 
 pub(crate) const APP: Address = Address::repeat_byte(0xaa);
 pub(crate) const DATASET: Address = Address::repeat_byte(0xda);
@@ -201,6 +202,30 @@ impl Scene {
         }
     }
 
+    /// One whose key comes from elsewhere.
+    pub(crate) async fn with_keys(keys: Keys) -> Self {
+        let mut scene = Self::new().await;
+        scene.directory = tempfile::tempdir().unwrap();
+        let mut config = Config::new(scene.data_dir());
+        config.keys = keys;
+        let ledger = Arc::new(scene.chain.clone());
+        scene.service = Service::open(config, ledger).await.unwrap();
+        scene
+    }
+
+    /// What an operator is told.
+    pub(crate) async fn operator(&self, uri: &str) -> Answer {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        Answer::of(
+            self.service
+                .operator_router()
+                .oneshot(request)
+                .await
+                .unwrap(),
+        )
+        .await
+    }
+
     /// One that serves TDX; its wallet is the pool's owner, and there is a deal of three tasks.
     pub(crate) async fn tdx(params: &Json) -> (Self, DealId) {
         let wallet = PrivateKeySigner::random();
@@ -236,11 +261,7 @@ impl Scene {
             request = request.header("authorization", sign);
         }
         let request = request.body(body.into()).unwrap();
-        let response = self.service.router().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        Answer { status, text }
+        Answer::of(self.service.router().oneshot(request).await.unwrap()).await
     }
 
     pub(crate) async fn head(&self, uri: &str) -> StatusCode {
@@ -358,6 +379,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    async fn of(response: Response) -> Self {
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Self { status, text }
+    }
+
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_default()
     }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::{any, get, head, post},
 };
 
@@ -58,14 +60,24 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/attest/v1/sessions/{id}", any(tee::release))
         .route("/attest/v1/sessions/{id}/{step}", any(tee::release))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&shared), unsealed))
         .with_state(shared)
+}
+
+/// While the store is sealed nothing is told, not even what is there.
+async fn unsealed(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match shared.vault.seal.is_sealed() {
+        true => Told::from(Refusal::Sealed).into_response(),
+        false => next.run(request).await,
+    }
 }
 
 /// What an operator asks (spec/secrets-tee.md §1.6).
 pub(crate) fn operator_router(shared: Arc<Shared>) -> Router {
+    let sealable = get(metrics).layer(from_fn_with_state(Arc::clone(&shared), unsealed));
     Router::new()
         .route("/version", get(async || env!("CARGO_PKG_VERSION")))
-        .route("/metrics", get(metrics))
+        .route("/metrics", sealable)
         .route("/actuator/health", get(health))
         .with_state(shared)
 }
@@ -75,7 +87,9 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Json<serde_json::V
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_json::Value>) {
+    let sealed = shared.vault.seal.is_sealed();
     let (status, word) = match shared.vault.ping().await {
+        Ok(()) if sealed => (StatusCode::OK, "SEALED"),
         Ok(()) => (StatusCode::OK, "UP"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
     };

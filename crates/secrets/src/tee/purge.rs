@@ -12,7 +12,7 @@ impl Vault {
             "delete from tee_session where purge_at <= $1",
             "delete from tee_challenge where purge_at <= $1",
         ] {
-            let done = sqlx::query(sql).bind(now).execute(&self.pool).await;
+            let done = sqlx::query(sql).bind(now).execute(&self.writer).await;
             let done = done.map_err(Error::database("delete what is over"))?;
             gone += done.rows_affected();
         }
