@@ -93,6 +93,7 @@ pub fn builder(data_dir: &Path, choice: Choice) -> Builder {
         .port(0)
         .engine(choice)
         .engine_helper(helper)
+        .enclave_agent(crate::agent::agent())
 }
 
 /// A running network and everybody a deal needs.

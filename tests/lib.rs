@@ -1,5 +1,6 @@
 //! Helpers of the whole-network tests.
 
+pub mod agent;
 pub mod app;
 pub mod archive;
 pub mod bench;

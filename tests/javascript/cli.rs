@@ -5,7 +5,7 @@ use std::fs;
 use alloy::primitives::{Address, U256};
 use anyhow::{Context as _, Result, ensure};
 use chain::{Actor, Asset, Wallet};
-use iexec_tests::{archive::Archive, task};
+use iexec_tests::archive::Archive;
 use network::{Role, local_wallet};
 use protocol::{DealId, OrderHash, TaskId, deal::TaskStatus};
 use serde_json::{Value, json};
@@ -326,22 +326,14 @@ pub(crate) async fn tasks_by_command(official: Official) -> Result<()> {
     let abandoned = shell.ok(&abandoned).await?;
     let abandoned: DealId = parse(&abandoned, "/deals/0/dealid")?;
 
-    let watch = if official.is_old() { "--watch" } else { "" };
     let run =
-        format!("app run {app} --workerpool {pool} {tag} --force --skip-preflight-check {watch}");
+        format!("app run {app} --workerpool {pool} {tag} --force --skip-preflight-check --watch");
     let ran = shell.ok_with(&run, &["--args", "dear world"]).await?;
     let deal = text(&ran, "/deals/0/dealid")?;
     let shown = shell.ok(&format!("deal show {deal}")).await?;
     let id: TaskId = parse(&shown, "/deal/tasks/0")?;
     assert_eq!(shown["deal"]["tag"], official.tag());
-    match official.is_old() {
-        true => read(&official, &shell, id).await?,
-        false => {
-            let cast = &official.world.cast;
-            let ended = task::ended(&cast.http, &cast.origin, id).await?;
-            ensure!(ended.0["dateStatusList"].is_array(), "{:?}", ended.0);
-        }
-    }
+    read(&official, &shell, id).await?;
     request_execution(&shell, app).await?;
     claim(&official, &shell, abandoned).await?;
     official.world.stop().await

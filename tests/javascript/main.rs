@@ -6,6 +6,7 @@
 
 mod books;
 mod cli;
+mod confidential;
 mod library;
 mod malformed;
 mod official;
@@ -49,6 +50,23 @@ both! {
     cli::secrets_by_command,
     cli::orders_by_command,
     cli::tasks_by_command,
+}
+
+// Version 8 knows other frameworks only.
+mod confidential_v9 {
+    use crate::{confidential, official};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn by_library() {
+        let test = "confidential_v9::by_library";
+        official::play(test, "9.0.1", confidential::by_library).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn by_command() {
+        let test = "confidential_v9::by_command";
+        official::play(test, "9.0.1", confidential::by_command).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

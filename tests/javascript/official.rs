@@ -107,6 +107,18 @@ impl Official {
         image.deploy(&cast.developer).await
     }
 
+    /// Puts a file on the network's IPFS node; where it is then.
+    pub(crate) async fn add(&self, content: Vec<u8>) -> Result<String> {
+        let cast = &self.world.cast;
+        let part = reqwest::multipart::Part::bytes(content).file_name("data");
+        let form = reqwest::multipart::Form::new().part("file", part);
+        let url = format!("{}/api/v0/add?cid-version=0", cast.origin);
+        let answer = cast.http.post(url).multipart(form).send().await?;
+        let added: Value = answer.error_for_status()?.json().await?;
+        let cid = added["Hash"].as_str().context("no CID")?;
+        Ok(format!("/ipfs/{cid}"))
+    }
+
     /// An app that no task of the story runs.
     pub(crate) async fn idle_app(&self) -> Result<Address> {
         self.app("exit 1").await

@@ -1,5 +1,5 @@
 // From published orders to results: one task with arguments and input files, a bag of five, and
-// a deal with a callback. 9.0.1 asks for enclaves; how they end is not for this script to say.
+// a deal with a callback. 9.0.1 asks for enclaves.
 const NO_TAG = `0x${'0'.repeat(64)}`;
 // Stores the first word of the bytes that the hub hands to `receiveResult` under the task's id.
 const CALLBACK = '0x67606435600435550060005260086018f3';
@@ -77,20 +77,16 @@ export default async (world) => {
   const tell = async ({ dealid }) => {
     const shown = await requester.deal.show(dealid);
     const told = { dealid, deal: shown, tasks: [] };
-    if (isOld) {
-      told.messages = await all(await requester.deal.obsDeal(dealid));
-    }
+    told.messages = await all(await requester.deal.obsDeal(dealid));
     for (const id of shown.tasks) {
       const entry = { id };
-      if (isOld) {
-        entry.history = await history(requester, id);
-        entry.task = await requester.task.show(id);
-        const response = await requester.task.fetchResults(id);
-        const zip = Buffer.from(await response.arrayBuffer());
-        entry.zip = zip.toString('base64');
-        entry.logs = await requester.task.fetchLogs(id);
-        entry.messages = await all(await requester.task.obsTask(id));
-      }
+      entry.history = await history(requester, id);
+      entry.task = await requester.task.show(id);
+      const response = await requester.task.fetchResults(id);
+      const zip = Buffer.from(await response.arrayBuffer());
+      entry.zip = zip.toString('base64');
+      entry.logs = await requester.task.fetchLogs(id);
+      entry.messages = await all(await requester.task.obsTask(id));
       told.tasks.push(entry);
     }
     return told;
@@ -108,23 +104,19 @@ export default async (world) => {
   });
   const bag = await deal({ volume: 5, params: { iexec_args: 'bag' } });
   const called = await deal({ callback, params: { iexec_args: 'call' } });
-  const logsOfOthers = isOld
-    ? await world.refused(developer.task.fetchLogs(
-        (await developer.deal.show(single.dealid)).tasks[0],
-      ))
-    : null;
+  const logsOfOthers = await world.refused(
+    developer.task.fetchLogs((await developer.deal.show(single.dealid)).tasks[0]),
+  );
   const told = {
     user,
     callback,
     logsOfOthers,
     single: await tell(single),
     bag: await tell(bag),
-    called: isOld
-      ? {
-          deal: await requester.deal.show(called.dealid),
-          messages: await all(await requester.deal.obsDeal(called.dealid)),
-        }
-      : { deal: await requester.deal.show(called.dealid) },
+    called: {
+      deal: await requester.deal.show(called.dealid),
+      messages: await all(await requester.deal.obsDeal(called.dealid)),
+    },
   };
   const mine = await requester.deal.fetchRequesterDeals(user, {
     appAddress: app,

@@ -10,7 +10,6 @@ use iexec_tests::{
     archive::Archive,
     cast::{Ask, Cast},
     files::FileServer,
-    task,
 };
 use network::Role;
 use protocol::{TaskId, deal::TaskStatus};
@@ -40,21 +39,6 @@ printf '{"deterministic-output-path":"/iexec_out/result.txt","callback-data":"0x
 
 const FILES: &[(&str, &str)] = &[("one.txt", "content one\n"), ("two.txt", "content two\n")];
 
-/// Where a task of a deal that asks for an enclave ends. Until the workers have one, the pool
-/// says so; this is the place to be stricter once they do.
-async fn check_confidential(official: &Official, task: TaskId) -> Result<()> {
-    let cast = &official.world.cast;
-    let ended = task::ended(&cast.http, &cast.origin, task).await?;
-    let history = ended.0["dateStatusList"].as_array().context("no history")?;
-    assert_eq!(history[0]["status"], "RECEIVED");
-    let (status, cause) = (ended.status(), ended.cause());
-    ensure!(
-        status == "COMPLETED" || cause.starts_with("TEE_"),
-        "{status} with {cause}"
-    );
-    Ok(())
-}
-
 pub(crate) async fn run(official: Official) -> Result<()> {
     let files = FileServer::start(FILES).await?;
     let urls: Vec<String> = FILES.iter().map(|(name, _)| files.url(name)).collect();
@@ -72,16 +56,11 @@ pub(crate) async fn run(official: Official) -> Result<()> {
         ensure!(mine.contains(&json!(id)), "{id} is not among {mine:?}");
     }
     for task in tasks.iter().chain(&more).chain(&calls) {
-        match official.is_old() {
-            true => completed(&official, *task).await?,
-            false => check_confidential(&official, *task).await?,
-        }
+        completed(&official, *task).await?;
     }
-    if official.is_old() {
-        check_single(&told["single"], &told["logsOfOthers"])?;
-        check_bag(&told["bag"])?;
-        check_callback(&official, &told, calls[0]).await?;
-    }
+    check_single(&told["single"], &told["logsOfOthers"])?;
+    check_bag(&told["bag"])?;
+    check_callback(&official, &told, calls[0]).await?;
     official.world.stop().await
 }
 

@@ -136,7 +136,7 @@ pub(crate) async fn finished_by_one_transaction(bench: Bench) -> Result<()> {
     let (task, digest) = (deal.tasks[0], B256::repeat_byte(7));
     let send = |link: &'static [u8]| {
         let link = Bytes::from_static(link);
-        worker.contribute_and_finalize(task, digest, link, Bytes::new(), &permit)
+        worker.contribute_and_finalize(task, digest, link, Bytes::new(), &permit, Bytes::new())
     };
     let first = send(b"/ipfs/first").await?;
     assert_eq!(first.tx, send(b"/ipfs/second").await?.tx);

@@ -7,6 +7,7 @@ mod causes;
 mod crash;
 mod examples;
 mod failure;
+mod governance;
 mod happy;
 mod live;
 mod official;
@@ -38,7 +39,10 @@ macro_rules! both {
     };
 }
 
-scenarios!(library, Builtin: examples::publish_list_and_run,);
+scenarios!(library, Builtin:
+    examples::publish_list_and_run,
+    governance::dataset_orders_are_kept,
+);
 
 scenarios!(idle, Builtin:
     bag::finalized_in_few_transactions,
@@ -89,7 +93,12 @@ both! {
     trust::callback_at_trust_three,
     trust::bag_with_failures_in_the_middle,
     trust::refunds_of_a_dead_bag,
-    tee::up_to_the_release_of_secrets,
+    tee::from_its_secrets_to_an_encrypted_result,
+    tee::a_task_without_the_tag_has_no_secret,
+    tee::callback_by_an_enclave,
     tee::dataset_without_its_key,
+    tee::apps_that_fail_in_an_enclave,
+    tee::a_worker_without_an_enclave_refuses,
     tee::killed_between_key_and_worker,
+    tee::killed_with_its_enclave,
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 mod ci;
 mod contracts;
 mod docs;
+mod fuzz;
 mod licences;
 mod tidy;
 mod watch;
@@ -14,6 +15,7 @@ mod watch;
 const USAGE: &str = "usage: cargo xtask <chore>
   ci                    everything that has to pass before a change lands
   docs [--check]        write docs/reference; --check: compare with the committed pages
+  fuzz [--seconds N] [--target NAME]   made-up input for what reads from strangers, guided by its branches
   tidy                  sizes of files, functions and lines; licences of dependencies
   contracts [--check]   compile the contracts; --check: compare with the committed artifacts
   contracts gas [--check]   measure contracts/gas.md; --check: fail when a row costs more
@@ -29,6 +31,7 @@ fn main() -> anyhow::Result<()> {
             licences::run()
         }
         Some((chore, rest)) if chore == "docs" => docs::run(rest),
+        Some((chore, rest)) if chore == "fuzz" => fuzz::run(rest),
         Some((chore, rest)) if chore == "contracts" => contracts::run(rest),
         _ => bail!("{USAGE}"),
     }

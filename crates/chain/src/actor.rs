@@ -294,6 +294,7 @@ impl Actor {
         results: Bytes,
         callback: Bytes,
         authorization: &Authorization,
+        enclave_sign: Bytes,
     ) -> Result<Receipt, Error> {
         let call = Abi::contributeAndFinalizeCall {
             taskid: task.0,
@@ -301,7 +302,10 @@ impl Actor {
             results,
             resultsCallback: callback,
             enclaveChallenge: authorization.enclave_challenge,
-            enclaveSign: Bytes::from_static(&NO_ENCLAVE_SIGN),
+            enclaveSign: match enclave_sign.is_empty() {
+                true => Bytes::from_static(&NO_ENCLAVE_SIGN),
+                false => enclave_sign,
+            },
             authorizationSign: authorization.signature.value.clone(),
         };
         let what = Abi::contributeAndFinalizeCall::SIGNATURE;

@@ -36,13 +36,16 @@ pub struct Config {
     /// is not root's listens there.
     pub runtime_dir: Option<PathBuf>,
     /// Where the built-in engine keeps its images and running containers, and Docker the list of
-    /// images that were pulled.
+    /// images that were pulled and what starts programs with secrets.
     pub root_dir: PathBuf,
     /// Who we are at registries that do not serve everybody.
     pub credentials: Credentials,
     /// How many bytes of images that were pulled are kept; all without a limit. Those in use
     /// stay, and so does what somebody else has put there.
     pub cache_bytes_max: Option<u64>,
+    /// Another process of this program looks after the images: what it is fetching at this moment
+    /// is left alone. A guest should bring no images of its own.
+    pub is_guest: bool,
     /// The command that calls `run_bundle_main` with one more argument, the directory: this
     /// program's path and a hidden subcommand.
     pub helper: Vec<OsString>,
@@ -62,6 +65,7 @@ impl Config {
             root_dir,
             credentials: Credentials::default(),
             cache_bytes_max: None,
+            is_guest: false,
             helper,
         }
     }

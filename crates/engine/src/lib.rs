@@ -41,6 +41,8 @@ mod digest;
 mod disk;
 mod docker;
 mod error;
+#[cfg(target_os = "linux")]
+mod harden;
 mod image;
 mod log;
 mod network;
@@ -50,6 +52,7 @@ mod reference;
 mod registry;
 mod remove;
 mod running;
+mod secret;
 mod security;
 mod spec;
 #[cfg(all(feature = "testing", target_os = "linux"))]
@@ -71,11 +74,14 @@ pub use detect::{Choice, Config, HELPER_SUBCOMMAND, detect};
 pub use digest::Digest;
 pub use docker::Docker;
 pub use error::Error;
+#[cfg(target_os = "linux")]
+pub use harden::{Hardened, harden, tether};
 pub use image::{Image, Pin, Resolved};
 pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
 pub use progress::{Progress, ProgressSink};
 pub use reference::ImageRef;
 pub use remove::remove_tree;
+pub use secret::Secret;
 pub use spec::{Bind, Exit, Limits, Network, Reason, RunSpec};
 pub use usage::Usage;
 

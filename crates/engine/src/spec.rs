@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::usage::Usage;
-use crate::{Error, Image, network};
+use crate::{Error, Image, Secret, network, secret};
 
 /// Docker allows more; a host name does not.
 const NAME_CHARS_MAX: usize = 128;
@@ -28,6 +28,10 @@ pub struct RunSpec {
     pub args: Vec<String>,
     /// Added to the image's environment; nothing of this process's environment is.
     pub env: Vec<(String, String)>,
+    /// Added to the environment too, but only the program sees them: no description of the
+    /// container, no argument and no file has them. At most 256, of 256 KiB together, each name
+    /// once and none of them `PATH`; one that is in `env` too, or the image's, replaces that.
+    pub secrets: Vec<(String, Secret)>,
     /// Directories or files of the host it may see. The container's user may differ from ours:
     /// permissions of what it shall write are the caller's care.
     pub binds: Vec<Bind>,
@@ -50,6 +54,7 @@ impl RunSpec {
             image,
             args: Vec::new(),
             env: Vec::new(),
+            secrets: Vec::new(),
             binds: Vec::new(),
             limits: Limits::default(),
             deadline,
@@ -86,6 +91,9 @@ impl RunSpec {
             .any(|(key, _)| key.is_empty() || key.contains('='))
         {
             return bad("env", "a name is empty or contains `=`");
+        }
+        if let Err(reason) = secret::check(&self.secrets) {
+            return bad("secrets", reason);
         }
         if !self.binds.iter().all(Bind::is_sound) {
             return bad(
@@ -294,13 +302,14 @@ mod tests {
 
     #[test]
     fn unsound_specs_are_refused() {
-        let edits: [fn(&mut RunSpec); 16] = [
+        let edits: [fn(&mut RunSpec); 17] = [
             |s| s.name = "a".into(),
             |s| s.name = "../../etc".into(),
             |s| s.name = "x".repeat(NAME_CHARS_MAX + 1),
             |s| s.args = vec!["a\0b".into()],
             |s| s.args = vec!["a".repeat(ARGS_BYTES_MAX + 1)],
             |s| s.env = vec![("A=B".into(), String::new())],
+            |s| s.secrets = vec![("A=B".into(), Secret::new(String::new()))],
             |s| s.binds = vec![Bind::writable("relative", "/x")],
             |s| s.binds = vec![Bind::writable("/x", "/")],
             |s| s.binds = vec![Bind::read_only("/x", "/y/../z")],

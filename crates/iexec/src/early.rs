@@ -5,10 +5,14 @@ use std::process::ExitCode;
 /// Runs as a helper if asked to; none for the ordinary program.
 pub(crate) fn dispatch() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
-    if args.next()? != engine::HELPER_SUBCOMMAND {
+    let first = args.next()?;
+    let code = if first == engine::HELPER_SUBCOMMAND {
+        args.next().map_or(2, |dir| run_bundle(dir.as_ref()))
+    } else if first == worker::agent::SUBCOMMAND {
+        enclave::main()
+    } else {
         return None;
-    }
-    let code = args.next().map_or(2, |dir| run_bundle(dir.as_ref()));
+    };
     Some(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 

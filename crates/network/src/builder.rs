@@ -1,6 +1,7 @@
 //! The builder that `iexec up`, the demo and the tests share.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, TryLockError},
     io::Write,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -30,6 +31,8 @@ const PORT: u16 = 8545;
 const WORKERS: u32 = 3;
 /// Tasks each worker runs at once.
 const WORKER_SLOTS: u32 = 2;
+/// The seed of the simulated platform, in the data directory.
+const SEED_FILE: &str = "simulator.seed";
 /// How long a lock that is held is waited for: longer than a child needs to exec.
 const LOCK_WAIT_MS: u64 = 1_000;
 /// Between two looks at it.
@@ -64,6 +67,7 @@ pub struct Builder {
     fresh: bool,
     finalizes_at_once: bool,
     own_engine: Option<Arc<dyn Engine>>,
+    agent: Option<Vec<OsString>>,
     slots: u32,
 }
 
@@ -80,6 +84,7 @@ impl Builder {
             fresh: false,
             finalizes_at_once: true,
             own_engine: None,
+            agent: None,
             slots: WORKER_SLOTS,
         }
     }
@@ -114,8 +119,15 @@ impl Builder {
 
     /// The command that runs a bundle for the built-in engine; by default this program.
     #[must_use]
-    pub fn engine_helper(mut self, helper: Vec<std::ffi::OsString>) -> Self {
+    pub fn engine_helper(mut self, helper: Vec<OsString>) -> Self {
         self.engine.helper = helper;
+        self
+    }
+
+    /// The command that becomes an enclave's agent; by default this program.
+    #[must_use]
+    pub fn enclave_agent(mut self, agent: Vec<OsString>) -> Self {
+        self.agent = Some(agent);
         self
     }
 
@@ -223,6 +235,7 @@ impl Builder {
             engine: engine.clone(),
             finalizes_at_once: self.finalizes_at_once,
             slots: self.slots,
+            enclave: self.enclave(base.hub.chain_id()),
             shutdown: &running.shutdown,
             tracker: &running.tracker,
         };
@@ -240,6 +253,23 @@ impl Builder {
         info.write(&self.data_dir)
             .map_err(Error::at(self.data_dir.join(info::FILE_NAME)))?;
         Ok(info)
+    }
+
+    /// A simulated platform, of which workers and secret manager share the seed; none on chains
+    /// where something is at stake, and none for an engine that no other process can use.
+    fn enclave(&self, chain_id: u64) -> Option<worker::Enclave> {
+        if self.own_engine.is_some() || secrets::PRODUCTION_CHAINS.contains(&chain_id) {
+            return None;
+        }
+        let attestation = worker::agent::Attestation {
+            simulator: Some(self.data_dir.join(SEED_FILE)),
+            ..Default::default()
+        };
+        let mut enclave = worker::Enclave::new(attestation, self.engine.clone());
+        if let Some(agent) = &self.agent {
+            enclave.program.clone_from(agent);
+        }
+        Some(enclave)
     }
 
     /// Loopback, when we listen on all addresses: that is where our own roles find us.

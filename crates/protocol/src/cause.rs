@@ -75,6 +75,70 @@ causes! {
         "read its output with `iexec task debug <taskid> --logs`";
     AppComputeTimeout "APP_COMPUTE_TIMEOUT" "the app ran longer than the category allows"
         "choose a larger category, or give each task less to do";
+    PreOutputPathMissing "PRE_COMPUTE_OUTPUT_PATH_MISSING"
+        "the task's session does not say where inputs go"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreIsDatasetRequiredMissing "PRE_COMPUTE_IS_DATASET_REQUIRED_MISSING"
+        "the task's session does not say whether there is a dataset"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreDatasetUrlMissing "PRE_COMPUTE_DATASET_URL_MISSING"
+        "the task's session does not say where a dataset is" "check the multiaddr of the dataset";
+    PreDatasetKeyMissing "PRE_COMPUTE_DATASET_KEY_MISSING"
+        "the task's session has no key for a dataset"
+        "its owner has to push it: `iexec dataset push-secret`";
+    PreDatasetChecksumMissing "PRE_COMPUTE_DATASET_CHECKSUM_MISSING"
+        "the task's session has no checksum for a dataset"
+        "deploy the dataset with the checksum of its encrypted file";
+    PreDatasetFilenameMissing "PRE_COMPUTE_DATASET_FILENAME_MISSING"
+        "the task's session has no file name for a dataset"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreInputFilesNumberMissing "PRE_COMPUTE_INPUT_FILES_NUMBER_MISSING"
+        "the task's session does not say how many input files there are"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreInputFileUrlMissing "PRE_COMPUTE_AT_LEAST_ONE_INPUT_FILE_URL_MISSING"
+        "the task's session lacks the URL of an input file"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreOutputFolderNotFound "PRE_COMPUTE_OUTPUT_FOLDER_NOT_FOUND"
+        "the enclave has no folder for the inputs"
+        "nothing to change in the app; the worker's operator has to check its disk";
+    PreDatasetDownloadFailed "PRE_COMPUTE_DATASET_DOWNLOAD_FAILED"
+        "the enclave could not download a dataset" "check the multiaddr of the dataset";
+    PreInvalidDatasetChecksum "PRE_COMPUTE_INVALID_DATASET_CHECKSUM"
+        "the downloaded dataset does not have the checksum that stands on chain"
+        "deploy the dataset again with the checksum of the encrypted file it points to";
+    PreDatasetDecryptionFailed "PRE_COMPUTE_DATASET_DECRYPTION_FAILED"
+        "a dataset could not be decrypted with the key in the secret manager"
+        "deploy it again and push the key that it was encrypted with";
+    PreSavingPlainDatasetFailed "PRE_COMPUTE_SAVING_PLAIN_DATASET_FAILED"
+        "a decrypted dataset could not be written"
+        "nothing to change in the app; the worker may lack memory or disk";
+    PreInputFileDownloadFailed "PRE_COMPUTE_INPUT_FILE_DOWNLOAD_FAILED"
+        "the enclave could not download an input file"
+        "check that every URL of --input-files answers 200 to anybody";
+    PreComputeUnknown "PRE_COMPUTE_FAILED_UNKNOWN_ISSUE" "the inputs could not be prepared"
+        "nothing to change in the app; run it again";
+    PostTaskIdMissing "POST_COMPUTE_TASK_ID_MISSING" "the task's session does not name the task"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PostWorkerAddressMissing "POST_COMPUTE_WORKER_ADDRESS_MISSING"
+        "the task's session does not name the worker"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PostSigningKeyMissing "POST_COMPUTE_TEE_CHALLENGE_PRIVATE_KEY_MISSING"
+        "the task's session has no key to sign the result with"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PostInvalidTeeSignature "POST_COMPUTE_INVALID_TEE_SIGNATURE"
+        "the result could not be signed with the enclave's key"
+        "pool and worker have to use the same secret manager, with its data kept";
+    PostEncryptionKeyMissing "POST_COMPUTE_ENCRYPTION_PUBLIC_KEY_MISSING"
+        "the task's session has no key to encrypt the result for"
+        "the beneficiary has to push one: `iexec result push-encryption-key`";
+    PostMalformedEncryptionKey "POST_COMPUTE_MALFORMED_ENCRYPTION_PUBLIC_KEY"
+        "the beneficiary's key is no RSA public key"
+        "push a new one: `iexec result push-encryption-key --force-update`";
+    PostEncryptionFailed "POST_COMPUTE_ENCRYPTION_FAILED" "the result could not be encrypted"
+        "nothing to change in the app; the worker may lack memory or disk";
+    DropboxUploadFailed "POST_COMPUTE_DROPBOX_UPLOAD_FAILED"
+        "the result could not be stored at Dropbox"
+        "store it with ipfs: enclaves here do not speak to Dropbox";
     ComputedFileNotFound "POST_COMPUTE_COMPUTED_FILE_NOT_FOUND"
         "the app did not write a readable computed.json in IEXEC_OUT"
         "write {\"deterministic-output-path\": \"<path in IEXEC_OUT>\"} to computed.json";
@@ -172,6 +236,8 @@ causes! {
     DeterminismHashNotFound "DETERMINISM_HASH_NOT_FOUND"
         "there is no digest to contribute: computed.json or the output it names is missing"
         "write computed.json and the file it names; `iexec app test` shows what is wrong";
+    EnclaveSignatureNotFound "ENCLAVE_SIGNATURE_NOT_FOUND"
+        "the enclave ended without signing a result" "nothing to change in the app; run it again";
     WorkerpoolAuthorizationNotFound "WORKERPOOL_AUTHORIZATION_NOT_FOUND"
         "the workerpool's authorization is missing or not signed by its owner"
         "the pool's operator has to run it with the workerpool owner's wallet";

@@ -38,6 +38,12 @@ pub fn result_seal(worker: Address, task: TaskId, digest: B256) -> B256 {
     keccak256([worker.as_slice(), task.0.as_slice(), digest.as_slice()].concat())
 }
 
+/// What the key of a task's enclave signs of a result (spec/secrets-tee.md §2.1): hash and seal.
+pub fn enclave(worker: Address, task: TaskId, digest: B256) -> B256 {
+    let (hash, seal) = (result_hash(task, digest), result_seal(worker, task, digest));
+    keccak256([hash.0, seal.0].concat())
+}
+
 /// `keccak256(worker ‖ taskId ‖ enclaveChallenge)`: what the workerpool's owner signs (EIP-191)
 /// to let a worker contribute.
 pub fn authorization(worker: Address, task: TaskId, enclave_challenge: Address) -> B256 {

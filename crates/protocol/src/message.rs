@@ -262,6 +262,8 @@ pub struct Busy {
 pub struct Profile {
     /// It has a GPU for tasks that ask for one.
     pub gpu: bool,
+    /// It can attest an enclave, so it takes confidential tasks.
+    pub tee: bool,
     /// Seconds of the longest category it takes; 0 is any.
     pub seconds_max: u64,
     /// Whose machine it is: two workers of one owner do not vouch for each other. A worker that

@@ -129,9 +129,10 @@ impl Config {
     }
 
     /// What the pool is told of the machine.
-    pub(crate) fn profile(&self, images: Vec<B256>) -> Profile {
+    pub(crate) fn profile(&self, images: Vec<B256>, tee: bool) -> Profile {
         Profile {
             gpu: self.gpus,
+            tee,
             seconds_max: self.seconds_max,
             owner: self.owner,
             images,

@@ -91,7 +91,10 @@ impl Replicate<'_> {
             Flow::ContributeAndReveal => deadlines.last,
         });
         let link = async {
-            archive::pack(&folders.output(), &folders.archive())?;
+            // The enclave has left its own.
+            if !facts.deal.tag.is_tee() {
+                archive::pack(&folders.output(), &folders.archive())?;
+            }
             let wallet = self.context.actor.wallet();
             let archive = folders.archive();
             let (http, to) = (&self.context.http, &self.result_proxy);
@@ -124,6 +127,7 @@ impl Replicate<'_> {
                 Bytes::from(link.to_chain()),
                 Bytes::from(outcome.callback_data.clone()),
                 &self.authorization,
+                Bytes::from(outcome.enclave_sign.clone()),
             );
             let Err(error) = sent.await else {
                 return Ok(());

@@ -40,6 +40,19 @@ impl Failure {
         }
     }
 
+    /// A container that did not run. An image that cannot be started fails anywhere; an engine in
+    /// trouble is this worker's own.
+    pub fn of_engine(error: &engine::Error) -> Self {
+        let cause = match error {
+            engine::Error::CannotStart { .. } | engine::Error::BadSpec { .. } => {
+                Cause::AppComputeFailed
+            }
+            engine::Error::NotFound { .. } => Cause::AppNotFoundLocally,
+            _ => Cause::Unknown,
+        };
+        Self::from_error(cause, error)
+    }
+
     /// The error and its sources in one line.
     pub fn from_error(cause: Cause, error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();

@@ -16,6 +16,7 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use url::{Host, Url};
@@ -39,7 +40,8 @@ const REDIRECTS_MAX: usize = 5;
 const NAME_CHARS_MAX: usize = 100;
 
 /// Where inputs may come from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Private, loopback and link-local addresses too.
     pub allow_private: bool,
@@ -88,6 +90,41 @@ async fn fetch_bounded(
 
 fn failed(url: &str, reason: &str) -> Failure {
     Failure::new(Cause::InputFilesDownloadFailed, format!("{url}: {reason}"))
+}
+
+/// Fetches one file after the other to where the caller wants it, by the rules of [`fetch_all`].
+#[derive(Debug)]
+pub struct Fetcher<'a> {
+    client: reqwest::Client,
+    policy: &'a Policy,
+    deadline: Instant,
+}
+
+impl<'a> Fetcher<'a> {
+    /// Everything it fetches has to be there at `deadline`.
+    ///
+    /// # Errors
+    /// The system's, when there is no client for HTTPS.
+    pub fn new(policy: &'a Policy, deadline: Instant) -> Result<Self, String> {
+        Ok(Self {
+            client: client(policy).map_err(|e| e.to_string())?,
+            policy,
+            deadline,
+        })
+    }
+
+    /// Stores what is at `url` in the file `to`, at most `bytes_max` and never more than any input
+    /// file may have; returns how many bytes there were.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    pub async fn fetch(&self, url: &str, to: &Path, bytes_max: u64) -> Result<u64, String> {
+        let clock = &retry::System;
+        let deadline = self.deadline;
+        let bytes_max = bytes_max.min(FILE_BYTES_MAX);
+        let once = || fetch(&self.client, url, to, self.policy, bytes_max);
+        Tries { clock, deadline }.run(url, once).await
+    }
 }
 
 /// The name each file gets in `IEXEC_IN`: the last part of its URL, as the tutorial says; made

@@ -46,6 +46,9 @@ pub(crate) struct Computed {
     pub(crate) digest: B256,
     /// For the deal's callback; empty without one.
     pub(crate) callback_data: Bytes,
+    /// The enclave's signature; empty for a standard task.
+    #[serde(default)]
+    pub(crate) enclave_sign: Bytes,
 }
 
 impl Journal {
@@ -123,6 +126,7 @@ mod tests {
             computed: Some(Computed {
                 digest: B256::repeat_byte(3),
                 callback_data: Bytes::new(),
+                enclave_sign: Bytes::new(),
             }),
         }
     }

@@ -4,6 +4,7 @@
 //! each task, walks through `replicate.rs`. What happens between the image and the digest is the
 //! [`sandbox`], which `iexec app test` uses as well: what a developer tests is what a worker runs.
 
+pub mod agent;
 mod archive;
 mod board;
 mod confidential;
@@ -11,6 +12,7 @@ mod config;
 mod contest;
 mod deliver;
 mod durations;
+mod enclave;
 mod error;
 mod failure;
 pub mod inputs;
@@ -35,6 +37,7 @@ mod upload;
 pub use archive::{names, pack};
 pub use board::{Board, BoardView, PoolView, TaskView};
 pub use config::Config;
+pub use enclave::Enclave;
 pub use error::Error;
 pub use failure::Failure;
 pub use output::{Outcome, read_outcome, write_error};

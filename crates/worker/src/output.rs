@@ -26,6 +26,8 @@ pub struct Outcome {
     pub digest: B256,
     /// For the deal's callback; empty without one.
     pub callback_data: Vec<u8>,
+    /// The signature of the task's enclave; empty for a standard task.
+    pub enclave_sign: Vec<u8>,
 }
 
 /// Reads `computed.json` in `out` and computes the digest it promises.
@@ -47,6 +49,7 @@ pub fn read_outcome(out: &Path, has_callback: bool) -> Result<Outcome, Failure> 
         return Ok(Outcome {
             digest: digest::callback(&data),
             callback_data: data,
+            enclave_sign: Vec::new(),
         });
     }
     let parts = computed.relative_path().map_err(|e| match e {
@@ -57,6 +60,7 @@ pub fn read_outcome(out: &Path, has_callback: bool) -> Result<Outcome, Failure> 
     Ok(Outcome {
         digest: digest_of(&path)?,
         callback_data: Vec::new(),
+        enclave_sign: Vec::new(),
     })
 }
 

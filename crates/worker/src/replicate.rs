@@ -30,6 +30,7 @@ use crate::{
     Config, Failure, Outcome,
     board::Slot,
     contest::Wishes,
+    enclave::Enclave,
     inputs::{self, Policy},
     journal::Journal,
     output,
@@ -57,6 +58,8 @@ pub(crate) struct Context {
     /// The worker's token for the store is one secret, and a session takes the one that is there:
     /// pushing and asking is one replicate's turn.
     pub(crate) sms_turn: tokio::sync::Mutex<()>,
+    /// For confidential tasks; without one they are refused.
+    pub(crate) enclave: Option<Enclave>,
 }
 
 impl Context {
@@ -102,7 +105,7 @@ pub(crate) struct Replicate<'a> {
 pub(crate) struct Facts {
     pub(crate) deal: Deal,
     pub(crate) app: AppInfo,
-    params: DealParams,
+    pub(crate) params: DealParams,
     pub(crate) timeref: u64,
 }
 
@@ -113,17 +116,34 @@ pub(crate) struct Told<'a> {
     task: TaskId,
 }
 
-impl Observer for &Told<'_> {
-    fn output(&mut self, stream: Stream, text: &str) {
+impl Told<'_> {
+    /// The app wrote something.
+    pub(crate) fn write(&self, stream: Stream, text: &str) {
         self.run.write(stream, text);
     }
 
-    fn progress(&mut self, percent: u8) {
+    /// The app says how far it is.
+    pub(crate) fn tell(&self, percent: u8) {
         self.voice.whisper(ToPool::Progress {
             task: self.task,
             phase: Phase::App,
             percent,
         });
+    }
+
+    /// The end of what it wrote.
+    pub(crate) fn logs(&self) -> Logs {
+        self.run.logs()
+    }
+}
+
+impl Observer for &Told<'_> {
+    fn output(&mut self, stream: Stream, text: &str) {
+        self.write(stream, text);
+    }
+
+    fn progress(&mut self, percent: u8) {
+        self.tell(percent);
     }
 }
 
@@ -136,17 +156,6 @@ pub(crate) fn at(status: Status) -> impl FnOnce(Failure) -> (Status, Failure) {
 
 pub(crate) fn aborted() -> (Status, Failure) {
     (Status::Aborted, Failure::plain(Cause::AbortedByWorker))
-}
-
-/// An image that cannot be started fails anywhere; an engine in trouble is this worker's own.
-fn whose_fault(error: &engine::Error) -> Cause {
-    match error {
-        engine::Error::CannotStart { .. } | engine::Error::BadSpec { .. } => {
-            Cause::AppComputeFailed
-        }
-        engine::Error::NotFound { .. } => Cause::AppNotFoundLocally,
-        _ => Cause::Unknown,
-    }
 }
 
 /// How long an app may run.
@@ -207,7 +216,9 @@ impl Replicate<'_> {
         let (facts, folders) = self.unless_aborted(self.prepare()).await?;
         self.say(Status::Started);
         if facts.deal.tag.is_tee() {
-            return self.unless_aborted(self.confidential(&facts)).await;
+            let outcome = self.confidential(&facts, &folders).await?;
+            self.keep(&folders, &outcome)?;
+            return self.deliver(&facts, &folders, &outcome).await;
         }
         let downloaded = self.download(&facts, &folders);
         if let Some((image, names)) = self.unless_aborted(downloaded).await? {
@@ -260,6 +271,9 @@ impl Replicate<'_> {
 
     async fn prepare(&self) -> Step<(Facts, Folders)> {
         let facts = self.facts().await.map_err(at(Status::StartFailed))?;
+        if facts.deal.tag.is_tee() {
+            self.enclave()?;
+        }
         let folders = Folders::create(&self.folder())
             .map_err(|e| Failure::from_error(Cause::Unknown, &e))
             .map_err(at(Status::StartFailed))?;
@@ -457,6 +471,7 @@ impl Replicate<'_> {
             image,
             args: facts.params.args(),
             env: Inputs::of(&facts.deal, self.authorization.task_index, names).variables(),
+            secrets: Vec::new(),
             limits: config.limits(),
             deadline: run_time(facts),
             network: config.network(),
@@ -499,8 +514,8 @@ impl Replicate<'_> {
                 self.judge(ran, folders)
             }
             Err(error) => {
-                let failure = Failure::from_error(whose_fault(&error), &error);
-                let logs = told.run.logs();
+                let failure = Failure::of_engine(&error);
+                let logs = told.logs();
                 self.say_computed(Status::ComputeFailed, None, logs, Some(&failure));
                 Err(failure)
             }
@@ -508,27 +523,21 @@ impl Replicate<'_> {
         judged.map_err(at(Status::ComputeFailed))
     }
 
-    /// An app that failed but wrote `computed.json` has a result all the same, as on the official
-    /// worker; without it, the exit code is the cause.
     fn judge(&self, ran: Ran, folders: &Folders) -> Result<(), Failure> {
-        let wrote = folders
-            .output()
-            .join(protocol::computed::FILE_NAME)
-            .is_file();
         let exit = Some(ran.exit.code);
-        match ran.failure() {
-            Some(failure) if !wrote || failure.cause != Cause::AppComputeFailed => {
+        match ran.failure_without_result(&folders.output()) {
+            Some(failure) => {
                 self.say_computed(Status::ComputeFailed, exit, ran.logs, Some(&failure));
                 Err(failure)
             }
-            _ => {
+            None => {
                 self.say_computed(Status::Computed, exit, ran.logs, None);
                 Ok(())
             }
         }
     }
 
-    fn say_computed(
+    pub(crate) fn say_computed(
         &self,
         status: Status,
         exit_code: Option<i64>,

@@ -42,6 +42,7 @@ impl Replicate<'_> {
         let outcome = Outcome {
             digest: computed.digest,
             callback_data: computed.callback_data.to_vec(),
+            enclave_sign: computed.enclave_sign.to_vec(),
         };
         Some(self.deliver(&facts, &folders, &outcome).await)
     }
@@ -116,6 +117,7 @@ impl Replicate<'_> {
         let computed = Computed {
             digest: outcome.digest,
             callback_data: Bytes::copy_from_slice(&outcome.callback_data),
+            enclave_sign: Bytes::copy_from_slice(&outcome.enclave_sign),
         };
         self.save(Some(computed), Status::ContributeFailed)
     }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Bind, Engine, Exit, Image, Limits, Network, Reason, RunSpec};
+use engine::{Bind, Engine, Exit, Image, Limits, Network, Reason, RunSpec, Secret};
 use protocol::{Address, Cause, environment, message::Logs};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -118,6 +118,8 @@ pub struct Run {
     pub args: Vec<String>,
     /// The environment; see [`protocol::environment`].
     pub env: Vec<(String, String)>,
+    /// More of it, that only the app sees; none for a standard task.
+    pub secrets: Vec<(String, Secret)>,
     /// How much it may use.
     pub limits: Limits,
     /// How long it may take.
@@ -162,6 +164,14 @@ impl Ran {
             Reason::Cancelled => return Some(Failure::plain(Cause::AbortedByWorker)),
         };
         Some(Failure::new(cause, message))
+    }
+
+    /// The same, but an app that failed and wrote `computed.json` to `out` has a result all the
+    /// same, as on the official worker; without it, the exit code is the cause.
+    pub fn failure_without_result(&self, out: &Path) -> Option<Failure> {
+        let wrote = out.join(protocol::computed::FILE_NAME).is_file();
+        let failure = self.failure()?;
+        (!wrote || failure.cause != Cause::AppComputeFailed).then_some(failure)
     }
 
     fn out_of_memory(&self) -> String {
@@ -223,6 +233,7 @@ pub async fn run(
     let mut spec = RunSpec::new(run.name, run.image, deadline);
     spec.args = run.args;
     spec.env = run.env;
+    spec.secrets = run.secrets;
     spec.limits = limits;
     spec.network = run.network;
     spec.gpus = run.gpus;

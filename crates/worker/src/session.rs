@@ -17,14 +17,19 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Board, Config, Error,
+    Board, Config, Enclave, Error,
     board::Seat,
+    enclave,
     jobs::Jobs,
     journal::{self, Journal},
     replicate::Context,
     spool::{Reader, Spool},
     stock, upload,
 };
+
+/// Said by everything that has to do with a simulated platform.
+const SIMULATED: &str =
+    "SIMULATED TEE: this worker's enclaves protect nothing from whoever runs it";
 
 /// First pause before dialling again; short, because the usual reason is a restart of the pool.
 const REDIAL_MIN_MS: u64 = 100;
@@ -65,8 +70,21 @@ impl Service {
                 http,
                 spool: Spool::default(),
                 sms_turn: tokio::sync::Mutex::default(),
+                enclave: None,
             }),
         })
+    }
+
+    /// Takes confidential tasks too, and says so to the pool. To be called before anything else.
+    #[must_use]
+    pub fn with_enclave(mut self, enclave: Enclave) -> Self {
+        if let Some(context) = Arc::get_mut(&mut self.context) {
+            if let Some(seed) = &enclave.attestation.simulator {
+                tracing::warn!(seed = %seed.display(), "{SIMULATED}");
+            }
+            context.enclave = Some(enclave);
+        }
+        self
     }
 
     /// Shares slots with the sessions of other pools and is drained with them; the configuration's
@@ -136,6 +154,7 @@ impl Service {
                 }
             }
         }
+        enclave::sweep_memory(&self.context.container_prefix());
         // Containers are only started with a journal: without one of a running app none is wanted.
         if journals.iter().all(|journal| journal.computed.is_some()) {
             self.sweep().await?;
@@ -258,7 +277,7 @@ impl Session<'_> {
             name: config.name.clone(),
             slots,
             engine: self.context.engine.name().to_owned(),
-            profile: config.profile(images),
+            profile: config.profile(images, self.context.enclave.is_some()),
             busy: self.jobs.busy(),
         };
         socket.send(text(&login)).await.map_err(broken)?;

@@ -113,9 +113,9 @@ mod tests {
             "/nowhere".into(),
         );
         let stock = Stock(vec![image(1, Some(11)), image(2, Some(12))]);
-        let told = config.profile(images(&stock, false).await).images;
+        let told = config.profile(images(&stock, false).await, false).images;
         assert_eq!(told, [11, 12].map(B256::repeat_byte));
-        let told = config.profile(images(&Stock(Vec::new()), false).await);
+        let told = config.profile(images(&Stock(Vec::new()), false).await, false);
         assert!(told.images.is_empty());
     }
 

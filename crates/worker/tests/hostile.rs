@@ -79,6 +79,7 @@ impl World {
             image: self.image.clone(),
             args: vec![script.to_owned()],
             env: Vec::new(),
+            secrets: Vec::new(),
             limits: Limits {
                 disk_bytes: 64 << 20,
                 ..Limits::default()

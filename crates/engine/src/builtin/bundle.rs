@@ -40,6 +40,8 @@ pub(super) struct Plan {
     pub(super) ids: Option<Ids>,
     /// Whether the kernel holds it to its limits as a group.
     pub(super) is_grouped: bool,
+    /// Whether variables come on the helper's standard input, for the program alone.
+    pub(super) has_secrets: bool,
 }
 
 /// A container's way out of its own network.

@@ -6,8 +6,10 @@
 //! standard input closes, for whatever reason, it kills the container; and when it dies itself,
 //! the kernel kills the container.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use libcontainer::container::builder::ContainerBuilder;
@@ -16,7 +18,9 @@ use libcontainer::network::wrapper::create_network_client;
 use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::syscall::syscall::SyscallType;
 use libcontainer::workload::default::DefaultExecutor;
-use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
+use libcontainer::workload::{
+    Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{MountPropagationFlags, mount_change};
@@ -28,6 +32,7 @@ use rustix::thread::UnshareFlags;
 
 use super::bundle::{Bundle, Outcome, Plan};
 use super::{complaint, link, root, rootless, seccomp};
+use crate::secret::input;
 
 /// The loopback is the first interface of every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -74,7 +79,7 @@ fn run(bundle: &Bundle) -> Result<i64> {
     let plan: Plan = serde_json::from_slice(&plan).map_err(said("plan"))?;
     separate(&plan)?;
     root::prepare(bundle, &plan).map_err(said("root file system"))?;
-    let pid = start(bundle)?;
+    let pid = start(bundle, plan.has_secrets)?;
     let status = watch(pid).map_err(said("wait"))?;
     let code = status
         .exit_status()
@@ -115,12 +120,18 @@ fn leave(plan: &Plan) -> io::Result<()> {
     }
 }
 
-fn start(bundle: &Bundle) -> Result<Pid> {
-    // Our own standard input is the line to our parent, not for the container.
-    let nothing = File::open("/dev/null").map_err(said("/dev/null"))?;
+fn start(bundle: &Bundle, has_secrets: bool) -> Result<Pid> {
+    // Our own standard input is the line to our parent. The container needs it to read what only
+    // its program shall know, and this process never does; it does not keep it.
+    let stdin = match has_secrets {
+        true => io::stdin().as_fd().try_clone_to_owned(),
+        false => File::open("/dev/null").map(OwnedFd::from),
+    };
+    let stdin = stdin.map_err(said("standard input"))?;
+    let executor = Tethered { has_secrets };
     let mut container = ContainerBuilder::new("run".to_owned(), SyscallType::default())
         .with_root_path(bundle.path("state"))
-        .map(|builder| builder.with_executor(Tethered).with_stdin(nothing))
+        .map(|builder| builder.with_executor(executor).with_stdin(stdin))
         .and_then(|builder| builder.as_init(&bundle.0).with_systemd(false).build())
         .map_err(|error| chain(&error))?;
     let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw()));
@@ -163,7 +174,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// Executes the container's program so that it cannot outlive the helper, behind the filter of
 /// system calls. Nothing of the set-up is left to do when this is called.
 #[derive(Clone)]
-struct Tethered;
+struct Tethered {
+    has_secrets: bool,
+}
 
 impl Executor for Tethered {
     fn exec(&self, spec: &Spec) -> std::result::Result<(), ExecutorError> {
@@ -176,4 +189,23 @@ impl Executor for Tethered {
     fn validate(&self, spec: &Spec) -> std::result::Result<(), ExecutorValidationError> {
         DefaultExecutor {}.validate(spec)
     }
+
+    /// In the container, as its user, with nothing left to do that could tell of it.
+    fn setup_envs(
+        &self,
+        mut envs: HashMap<String, String>,
+    ) -> std::result::Result<(), ExecutorSetEnvsError> {
+        if self.has_secrets {
+            let secrets = secrets().map_err(|error| ExecutorSetEnvsError::Other(chain(&error)))?;
+            envs.extend(secrets);
+        }
+        DefaultExecutor {}.setup_envs(envs)
+    }
+}
+
+/// Reads what was sent for the program, which then finds nothing on its standard input.
+fn secrets() -> io::Result<Vec<(String, String)>> {
+    let secrets = input::read(File::from(io::stdin().as_fd().try_clone_to_owned()?))?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(secrets)
 }

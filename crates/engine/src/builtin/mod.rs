@@ -78,14 +78,15 @@ impl Builtin {
     /// # Errors
     /// [`Error::Unavailable`] when neither root nor allowed to make user namespaces.
     pub fn new(root_dir: PathBuf, helper: Vec<OsString>) -> Result<Self, Error> {
-        Self::prepare(root_dir, helper, Credentials::default(), None)
+        Self::prepare(root_dir, helper, Credentials::default(), None, false)
     }
 
     /// With everything that the configuration says.
     pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
         let (root_dir, helper) = (config.root_dir.clone(), config.helper.clone());
         let credentials = config.credentials.clone();
-        let builtin = Self::prepare(root_dir, helper, credentials, config.cache_bytes_max)?;
+        let bytes_max = config.cache_bytes_max;
+        let builtin = Self::prepare(root_dir, helper, credentials, bytes_max, config.is_guest)?;
         builtin.store.tidy().await;
         Ok(builtin)
     }
@@ -95,6 +96,7 @@ impl Builtin {
         helper: Vec<OsString>,
         credentials: Credentials,
         bytes_max: Option<u64>,
+        is_guest: bool,
     ) -> Result<Self, Error> {
         if rootless::is_needed() {
             rootless::check().map_err(|reason| Error::Unavailable { reason })?;
@@ -113,7 +115,7 @@ impl Builtin {
             groups.as_deref().unwrap_or_default(),
             &Digest::of(root.as_os_str().as_bytes()).hex()[..8]
         );
-        let mut store = Store::open(&root)?;
+        let mut store = Store::open(&root, is_guest)?;
         store.bytes_max = bytes_max;
         Ok(Self {
             store: Arc::new(store),

@@ -1,5 +1,6 @@
 //! One container from creation to removal, through the helper.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::Path;
 use std::pin::pin;
@@ -7,8 +8,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,7 +21,9 @@ use crate::disk::{self, Disk};
 use crate::log::CappedLog;
 use crate::running::Entry;
 use crate::security::KILLED_CODE;
-use crate::{Error, Exit, LogSink, Network, Reason, RunSpec, Stream, Usage, network};
+use crate::{
+    Error, Exit, LogSink, Network, Reason, RunSpec, Secret, Stream, Usage, network, secret,
+};
 
 /// The helper kills at once; one that has not ended by then is killed itself.
 const KILL_TIMEOUT_MS: u64 = 5_000;
@@ -179,6 +182,7 @@ fn prepare(
         link,
         ids,
         is_grouped: engine.is_grouped,
+        has_secrets: !spec.secrets.is_empty(),
     };
     remains
         .bundle
@@ -196,7 +200,7 @@ async fn drive(
     let before = Disk::before(&spec.binds).await;
     let disk = Disk::new(disk::writable(&spec.binds), own, before, &spec.limits);
     let mut helper = spawn(engine, &remains.bundle)?;
-    let line = helper.stdin.take();
+    let mut line = helper.stdin.take();
     let tally = Tally::new(helper.id(), spec.limits.memory_bytes);
     let pump = pump(helper.stdout.take(), helper.stderr.take(), logs);
     let reason = tokio::select! {
@@ -208,6 +212,7 @@ async fn drive(
         () = cancel.cancelled() => Some(Reason::Cancelled),
         () = disk.exceeded() => Some(Reason::DiskFull),
         () = tally.exceeded(), if !engine.is_grouped => Some(Reason::OutOfMemory),
+        never = feed(line.as_mut(), &spec.secrets) => match never {},
     };
     // The helper sees the end of the line and kills the container.
     drop(line);
@@ -252,6 +257,15 @@ fn spawn(engine: &Builtin, bundle: &Bundle) -> Result<Child, Error> {
         .kill_on_drop(true)
         .spawn()
         .map_err(Error::io("start", Path::new(&program)))
+}
+
+/// Sends the secrets to the container, which reads them as the last thing before its program. One
+/// that ends before needs none.
+async fn feed(line: Option<&mut ChildStdin>, secrets: &[(String, Secret)]) -> Infallible {
+    if let Some(line) = line.filter(|_| !secrets.is_empty()) {
+        let _ = line.write_all(&secret::line(secrets)).await;
+    }
+    std::future::pending().await
 }
 
 /// Moves output until the container ends; returns how much was dropped.

@@ -177,7 +177,7 @@ mod tests {
         }
         let one = store.kept().unwrap()[0].bytes;
         assert!(one > 0);
-        let mut reopened = Store::open(dir.path()).unwrap();
+        let mut reopened = Store::open(dir.path(), false).unwrap();
         reopened.bytes_max = Some(2 * one);
         let store = Arc::new(reopened);
         store.tidy().await;

@@ -54,7 +54,8 @@ pub(super) struct Names {
 }
 
 impl Store {
-    pub(super) fn open(root: &Path) -> Result<Self, Error> {
+    /// What a killed process left half done is removed, but not by a guest.
+    pub(super) fn open(root: &Path, is_guest: bool) -> Result<Self, Error> {
         let store = Self {
             images: root.join("images"),
             blobs: root.join("blobs/sha256"),
@@ -66,7 +67,9 @@ impl Store {
         };
         create_private(&store.images)?;
         create_private(&store.blobs)?;
-        store.remove_parts()?;
+        if !is_guest {
+            store.remove_parts()?;
+        }
         Ok(store)
     }
 
@@ -323,7 +326,7 @@ pub(super) mod tests {
 
     pub(in crate::builtin) fn open(dir: &tempfile::TempDir) -> (Store, ImageRef) {
         (
-            Store::open(dir.path()).unwrap(),
+            Store::open(dir.path(), false).unwrap(),
             ImageRef::parse("user/app:1").unwrap(),
         )
     }
@@ -368,7 +371,7 @@ pub(super) mod tests {
         assert!(list(&store.images).unwrap().is_empty());
         fs::create_dir(store.images.join("part-0-0")).unwrap();
         fs::write(store.blobs.join("part-0-1"), "x").unwrap();
-        Store::open(dir.path()).unwrap();
+        Store::open(dir.path(), false).unwrap();
         assert!(list(&store.images).unwrap().is_empty() && list(&store.blobs).unwrap().is_empty());
     }
 }

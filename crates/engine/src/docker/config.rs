@@ -10,6 +10,7 @@ use bollard::models::{
 use serde::{Deserialize, Serialize};
 
 use super::lane::Lane;
+use super::launch::Launch;
 use crate::disk::Used;
 use crate::security::{CAPABILITIES, LABEL, LABEL_VALUE, OPEN_FILES_MAX};
 use crate::{Bind, Limits, RunSpec};
@@ -59,24 +60,30 @@ pub(super) fn container(
     spec: &RunSpec,
     note: &Note,
     lane: &Lane,
+    launch: Option<&Launch>,
     podman: Option<Podman>,
 ) -> ContainerCreateBody {
     let env = spec.env.iter().map(|(key, value)| format!("{key}={value}"));
+    let args = (!spec.args.is_empty()).then(|| spec.args.clone());
+    let binds = spec.binds.iter().chain(launch.map(|launch| &launch.bind));
     ContainerCreateBody {
         image: Some(spec.image.id.to_string()),
-        cmd: (!spec.args.is_empty()).then(|| spec.args.clone()),
+        entrypoint: launch.map(|launch| launch.entrypoint.clone()),
+        cmd: launch.map(|launch| launch.command.clone()).or(args),
         env: Some(env.collect()),
-        attach_stdin: Some(false),
+        attach_stdin: Some(launch.is_some()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         tty: Some(false),
-        open_stdin: Some(false),
+        open_stdin: Some(launch.is_some()),
+        // Closed when our line breaks, so that no launcher waits for a process that is gone.
+        stdin_once: Some(launch.is_some()),
         labels: Some(HashMap::from([
             (LABEL.to_owned(), LABEL_VALUE.to_owned()),
             note.label(),
         ])),
         host_config: Some(HostConfig {
-            mounts: Some(spec.binds.iter().map(mount).collect()),
+            mounts: Some(binds.map(mount).collect()),
             network_mode: Some(lane.network.clone()),
             extra_hosts: lane.hosts(),
             dns: lane.resolvers(),
@@ -215,7 +222,7 @@ mod tests {
             limits: spec.limits,
             before: Used::default(),
         };
-        serde_json::to_value(container(spec, &note, &Lane::none(), podman)).unwrap()
+        serde_json::to_value(container(spec, &note, &Lane::none(), None, podman)).unwrap()
     }
 
     #[test]

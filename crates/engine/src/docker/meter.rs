@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::config::Note;
+use super::launch::Mark;
 use crate::disk::Disk;
 use crate::usage::groups_of;
 use crate::{Limits, Usage};
@@ -34,6 +35,11 @@ impl Seen {
             return None;
         }
         Note::read(self.0.config.as_ref()?.labels.as_ref()?)
+    }
+
+    /// That of its launcher, where it has one.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        Mark::of(self.0.config.as_ref()?.entrypoint.as_ref()?)
     }
 
     /// Its first process, where it runs.

@@ -2,6 +2,7 @@
 
 mod config;
 mod lane;
+mod launch;
 mod meter;
 mod pull;
 mod run;
@@ -9,7 +10,7 @@ mod settled;
 mod shelf;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct Docker {
     daemon: Daemon,
     credentials: Credentials,
     shelf: Arc<Shelf>,
+    /// Where the launcher of containers with secrets is.
+    root_dir: Option<PathBuf>,
 }
 
 /// What is known of the other side.
@@ -69,7 +72,9 @@ impl Docker {
     /// Connects and agrees on an API version.
     ///
     /// `host` is what the variable `DOCKER_HOST` holds, `unix://…` or `tcp://…`; without it the
-    /// usual sockets of Docker and Podman are tried. Images stay until somebody removes them.
+    /// usual sockets of Docker and Podman are tried. Images stay until somebody removes them. No
+    /// container can get secrets, for which a folder is needed that only [`detect`](crate::detect)
+    /// is told.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when no daemon answers.
@@ -89,10 +94,20 @@ impl Docker {
         let docker = Self {
             credentials: config.credentials.clone(),
             shelf: Arc::new(shelf.unwrap_or_default()),
+            root_dir: Some(config.root_dir.clone()),
             ..Self::first(&hosts(config)).await?
         };
         docker.shelf.tidy(&docker.api).await;
         Ok(docker)
+    }
+
+    /// With a folder of its own.
+    #[cfg(all(feature = "testing", target_os = "linux"))]
+    pub(crate) fn with_root_dir(self, root_dir: PathBuf) -> Self {
+        Self {
+            root_dir: Some(root_dir),
+            ..self
+        }
     }
 
     async fn first(hosts: &[String]) -> Result<Self, Error> {
@@ -128,6 +143,7 @@ impl Docker {
             daemon: Daemon::of(version),
             credentials: Credentials::default(),
             shelf: Arc::default(),
+            root_dir: None,
         })
     }
 }

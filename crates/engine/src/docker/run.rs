@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
+use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error as ApiError;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptions,
@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::config::{self, Note, Podman};
 use super::lane::Lane;
+use super::launch::{self, Complaint, Launch, Mark, Sieve};
 use super::meter::{Meter, Seen, layer_exceeded};
 use super::settled::settled;
 use super::{Docker, message, pull, remove, status};
@@ -55,13 +56,15 @@ pub(super) async fn run(
         limits: spec.limits,
         before: Disk::before(&spec.binds).await,
     };
+    let launch = Launch::prepare(docker, &spec).await?;
     let lane = Lane::open(docker, &spec).await?;
-    create(docker, &spec, &note, &lane).await?;
+    create(docker, &spec, &note, &lane, launch.as_ref()).await?;
     let logs = CappedLog::new(logs, spec.limits.log_bytes);
-    let result = start(docker, &spec, note, logs, cancel).await;
+    let output = Output::new(logs, launch.map(|launch| launch.mark));
+    let result = start(docker, &spec, note, output, cancel).await;
     remove(&docker.api, &spec.name).await?;
     guard.entry = None;
-    result
+    result?.exit(&spec.name)
 }
 
 /// Watches a container of ours that another process started, until its end.
@@ -74,7 +77,8 @@ pub(super) async fn adopt(
 ) -> Result<Option<Exit>, Error> {
     check_name(name)?;
     let entry = docker.running.enter(name, &cancel).await;
-    let Some(note) = inspect(&docker.api, name).await?.orphan() else {
+    let seen = inspect(&docker.api, name).await?;
+    let Some(note) = seen.orphan() else {
         // One that was created and not started has nothing to tell.
         remove(&docker.api, name).await?;
         return Ok(None);
@@ -92,10 +96,15 @@ pub(super) async fn adopt(
         note,
     };
     let logs = CappedLog::new(logs, note.limits.log_bytes);
-    let result = run.follow(replay(&docker.api, name, logs)).await;
+    let output = Output::new(logs, seen.mark());
+    let result = run.follow(replay(&docker.api, name, output)).await;
     remove(&docker.api, name).await?;
     guard.entry = None;
-    result.map(Some)
+    match result {
+        // Who should have sent the variables was gone first: nothing of its program ever ran.
+        Ok(Followed::Complaint(complaint)) if complaint.is_about_input() => Ok(None),
+        result => result?.exit(name).map(Some),
+    }
 }
 
 /// What the daemon knows of it; nothing when it is gone.
@@ -128,12 +137,18 @@ impl Drop for Removal {
     }
 }
 
-async fn create(docker: &Docker, spec: &RunSpec, note: &Note, lane: &Lane) -> Result<(), Error> {
+async fn create(
+    docker: &Docker,
+    spec: &RunSpec,
+    note: &Note,
+    lane: &Lane,
+    launch: Option<&Launch>,
+) -> Result<(), Error> {
     let options = CreateContainerOptionsBuilder::default()
         .name(&spec.name)
         .build();
     let podman = podman(docker, spec).await?;
-    let body = config::container(spec, note, lane, podman);
+    let body = config::container(spec, note, lane, launch, podman);
     match docker.api.create_container(Some(options), body).await {
         Ok(_) => Ok(()),
         Err(error) if status(&error) == Some(404) => Err(Error::NotFound {
@@ -179,12 +194,14 @@ async fn start(
     docker: &Docker,
     spec: &RunSpec,
     note: Note,
-    logs: CappedLog,
+    output: Output,
     cancel: CancellationToken,
-) -> Result<Exit, Error> {
+) -> Result<Followed, Error> {
     let api = &docker.api;
     // Attached before the start, so that nothing of the output is missed.
-    let pump = attach(api, spec, logs).await?;
+    let attached = attach(api, spec).await?;
+    let pump = pump(attached.output, output);
+    let _feed = (!spec.secrets.is_empty()).then(|| launch::feed(spec, attached.input));
     api.start_container(&spec.name, None::<StartContainerOptions>)
         .await
         .map_err(|error| start_error(spec, error))?;
@@ -198,6 +215,22 @@ async fn start(
     run.follow(pump).await
 }
 
+/// How a container ended.
+enum Followed {
+    Exit(Exit),
+    /// Its launcher never became its program.
+    Complaint(Complaint),
+}
+
+impl Followed {
+    fn exit(self, name: &str) -> Result<Exit, Error> {
+        match self {
+            Self::Exit(exit) => Ok(exit),
+            Self::Complaint(complaint) => Err(complaint.error(name)),
+        }
+    }
+}
+
 /// A container that has been started.
 struct Run<'a> {
     api: &'a bollard::Docker,
@@ -209,7 +242,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Watches it until its end, and ends it when it has to.
-    async fn follow(self, pump: AbortOnDropHandle<u64>) -> Result<Exit, Error> {
+    async fn follow(self, pump: AbortOnDropHandle<Pumped>) -> Result<Followed, Error> {
         let mut ended = pin!(wait(self.api, self.name));
         let seen = inspect(self.api, self.name).await?;
         let disk = seen.disk(&self.note);
@@ -236,12 +269,16 @@ impl Run<'_> {
             },
         };
         let drain = tokio::time::timeout(Duration::from_millis(DRAIN_TIMEOUT_MS), pump).await;
-        Ok(Exit {
+        let pumped = drain.ok().and_then(Result::ok).unwrap_or_default();
+        if let Some(complaint) = pumped.complaint {
+            return Ok(Followed::Complaint(complaint));
+        }
+        Ok(Followed::Exit(Exit {
             code,
             reason,
-            log_bytes_dropped: drain.ok().and_then(Result::ok).unwrap_or_default(),
+            log_bytes_dropped: pumped.dropped,
             usage: self.usage(&meter, &disk, reason),
-        })
+        }))
     }
 
     /// Whether its memory was seen at the limit.
@@ -260,53 +297,84 @@ impl Run<'_> {
     }
 }
 
-/// Everything that comes from now on.
-async fn attach(
-    api: &bollard::Docker,
-    spec: &RunSpec,
+/// Where a container's output goes.
+struct Output {
     logs: CappedLog,
-) -> Result<AbortOnDropHandle<u64>, Error> {
+    sieve: Sieve,
+}
+
+impl Output {
+    fn new(logs: CappedLog, mark: Option<Mark>) -> Self {
+        let sieve = Sieve::new(mark);
+        Self { logs, sieve }
+    }
+
+    fn push(&mut self, piece: &LogOutput) {
+        match piece {
+            LogOutput::StdErr { message } => {
+                let deliver = |bytes: &[u8]| self.logs.push(Stream::Stderr, bytes);
+                self.sieve.push(message, deliver);
+            }
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                self.logs.push(Stream::Stdout, message);
+            }
+            LogOutput::StdIn { .. } => {}
+        }
+    }
+
+    fn finish(self) -> Pumped {
+        let deliver = |bytes: &[u8]| self.logs.push(Stream::Stderr, bytes);
+        let complaint = self.sieve.finish(deliver);
+        let dropped = self.logs.dropped();
+        Pumped { dropped, complaint }
+    }
+}
+
+/// What is known when a container's output has ended.
+#[derive(Default)]
+struct Pumped {
+    /// How much was dropped, bytes.
+    dropped: u64,
+    complaint: Option<Complaint>,
+}
+
+/// Everything that comes from now on, and the way in.
+async fn attach(api: &bollard::Docker, spec: &RunSpec) -> Result<AttachContainerResults, Error> {
     let options = AttachContainerOptionsBuilder::default()
+        .stdin(!spec.secrets.is_empty())
         .stdout(true)
         .stderr(true)
         .stream(true)
         .build();
     let attached = api.attach_container(&spec.name, Some(options)).await;
     // Podman prepares the container here, and finds that there is no such program.
-    let attached = attached.map_err(|error| match status(&error) {
+    attached.map_err(|error| match status(&error) {
         Some(409) => start_error(spec, error),
         _ => Error::docker("attach to a container")(error),
-    })?;
-    Ok(pump(attached.output, logs))
+    })
 }
 
 /// Everything that the daemon kept, and what comes from now on.
-fn replay(api: &bollard::Docker, name: &str, logs: CappedLog) -> AbortOnDropHandle<u64> {
+fn replay(api: &bollard::Docker, name: &str, output: Output) -> AbortOnDropHandle<Pumped> {
     let options = LogsOptionsBuilder::default()
         .stdout(true)
         .stderr(true)
         .follow(true)
         .build();
     let patient = api.clone().with_timeout(Duration::MAX);
-    pump(patient.logs(name, Some(options)).boxed(), logs)
+    pump(patient.logs(name, Some(options)).boxed(), output)
 }
 
-/// Moves output until the container ends; returns how much was dropped.
+/// Moves output until the container ends.
 fn pump(
-    mut output: impl Flow<Item = Result<LogOutput, ApiError>> + Send + Unpin + 'static,
-    logs: CappedLog,
-) -> AbortOnDropHandle<u64> {
+    mut flow: impl Flow<Item = Result<LogOutput, ApiError>> + Send + Unpin + 'static,
+    mut output: Output,
+) -> AbortOnDropHandle<Pumped> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        while let Some(Ok(piece)) = output.next().await {
-            match piece {
-                LogOutput::StdErr { message } => logs.push(Stream::Stderr, &message),
-                LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                    logs.push(Stream::Stdout, &message);
-                }
-                LogOutput::StdIn { .. } => {}
-            }
+        while let Some(Ok(piece)) = flow.next().await {
+            output.push(&piece);
         }
-        logs.dropped()
+        output.finish()
     }))
 }
 

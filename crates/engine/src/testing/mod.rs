@@ -29,7 +29,7 @@ pub async fn docker(test: &str) -> Option<Arc<dyn Engine>> {
         Err(reason) => Err(reason),
     };
     match connected {
-        Ok(docker) => Some(Arc::new(docker)),
+        Ok(docker) => Some(Arc::new(with_folder(docker))),
         Err(reason) => {
             skip(test, &reason);
             None
@@ -42,7 +42,7 @@ pub async fn docker(test: &str) -> Option<Arc<dyn Engine>> {
 pub async fn podman(test: &str) -> Option<(Arc<dyn Engine>, String)> {
     let connected = match ensure_podman() {
         Ok(host) => match Docker::connect(Some(&host)).await {
-            Ok(podman) => Ok((podman, host)),
+            Ok(podman) => Ok((with_folder(podman), host)),
             Err(error) => Err(error.to_string()),
         },
         Err(reason) => Err(reason),
@@ -54,6 +54,11 @@ pub async fn podman(test: &str) -> Option<(Arc<dyn Engine>, String)> {
             None
         }
     }
+}
+
+/// With a place for the launcher of containers with secrets, which outlives the tests.
+fn with_folder(docker: Docker) -> Docker {
+    docker.with_root_dir(std::env::temp_dir().join("iexec-engine"))
 }
 
 /// The built-in engine with its own store, or None with the reason printed for this test.

@@ -130,6 +130,10 @@ fn announce(args: &Args, is_raw: bool, info: &Info, start: Instant) -> Result<()
     let dir = paths::data_dir(args.data.as_deref());
     note(
         false,
+        "SIMULATED TEE: confidential tasks run here, but nothing protects them",
+    );
+    note(
+        false,
         &format!(
             "ready in {seconds:.2} s; data in {}; Ctrl-C ends it",
             dir.display()

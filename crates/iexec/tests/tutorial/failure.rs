@@ -254,11 +254,10 @@ async fn wrong_digest(bench: &Bench, scene: &Scene) -> Result<()> {
     scene.cause(&task, cause, "wrong/digest").await
 }
 
-/// With the tag of the published SDK: as far as a session, and no further.
+/// With the tag of the published SDK, in an enclave: what its app did wrong is told all the same.
 async fn confidential(scene: &Scene) -> Result<()> {
-    scene.deploy_script("confidential", "exit 0").await?;
-    let cause = "TEE_PREPARATION_FAILED";
+    scene.deploy_script("confidential", "exit 3").await?;
+    let cause = "APP_COMPUTE_FAILED";
     let task = scene.run_fails("--tag tee,tdx", cause).await?;
-    let step = "cannot attest an enclave";
-    scene.cause(&task, cause, step).await
+    scene.cause(&task, cause, "exit code 3").await
 }

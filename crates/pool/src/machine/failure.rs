@@ -28,8 +28,6 @@ fn is_final(cause: Cause) -> bool {
             | PostComputeUnknown
             | DeterminismHashNotFound
             | TaskDescriptionInvalid
-            | TeeNotSupported
-            | TeePreparationFailed
             | TrustNot1
     )
 }
@@ -53,9 +51,27 @@ fn is_final_for_the_sms(cause: Cause) -> bool {
     )
 }
 
+/// What the enclave found wrong with the session, the dataset or the key of the beneficiary. A
+/// download that failed may work elsewhere, and so may the attestation.
+fn is_final_for_the_enclave(cause: Cause) -> bool {
+    use Cause::*;
+    matches!(
+        cause,
+        PreDatasetUrlMissing
+            | PreDatasetKeyMissing
+            | PreDatasetChecksumMissing
+            | PreDatasetFilenameMissing
+            | PreInvalidDatasetChecksum
+            | PreDatasetDecryptionFailed
+            | PostEncryptionKeyMissing
+            | PostMalformedEncryptionKey
+            | DropboxUploadFailed
+    )
+}
+
 /// Other workers would fail in the same way.
 fn is_anybodys(cause: Cause) -> bool {
-    is_final(cause) || is_final_for_the_sms(cause)
+    is_final(cause) || is_final_for_the_sms(cause) || is_final_for_the_enclave(cause)
 }
 
 /// The chain knows more about the task than we do.

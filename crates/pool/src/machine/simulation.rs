@@ -9,7 +9,7 @@ use std::{
 use protocol::{
     Address, Cause, DealId, Tag, TaskId,
     deal::TaskStatus,
-    message::{Busy, Report},
+    message::{Busy, Profile, Report},
     status::{
         ReplicateStatus::{self, *},
         TaskStage,
@@ -403,7 +403,10 @@ impl World {
             name: String::new(),
             slots: 2,
             engine: String::new(),
-            profile: Default::default(),
+            profile: Profile {
+                tee: true,
+                ..Profile::default()
+            },
             busy: busy.collect(),
         };
         let reports = worker.reports.clone();

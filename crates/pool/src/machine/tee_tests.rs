@@ -3,6 +3,7 @@
 use protocol::{
     Address, Cause, Tag, TaskId,
     deal::TaskStatus,
+    message::Profile,
     status::{
         ReplicateStatus::{self, *},
         TaskStage,
@@ -10,7 +11,8 @@ use protocol::{
 };
 
 use super::{
-    CHALLENGE_RETRY_MS_MAX, CHALLENGE_TRIES_MAX, Command, Effect, Event, Machine, OnChain, Terms,
+    CHALLENGE_RETRY_MS_MAX, CHALLENGE_TRIES_MAX, Command, Effect, Event, Hello, Machine, OnChain,
+    Terms,
     tests::{ALICE, BOB, Pool, deal, id, runs, terms},
 };
 
@@ -172,7 +174,9 @@ fn a_verdict_of_the_secret_manager_is_final() {
         Cause::SessionEmptyBeneficiaryKey,
         Cause::SessionStorageTokensFailed,
         Cause::SessionInvalidSignature,
-        Cause::TeePreparationFailed,
+        Cause::PreInvalidDatasetChecksum,
+        Cause::PreDatasetDecryptionFailed,
+        Cause::PostMalformedEncryptionKey,
     ] {
         let (mut pool, task) = running();
         fails(&mut pool, task, cause);
@@ -190,12 +194,32 @@ fn a_bad_moment_of_the_secret_manager_is_not() {
         Cause::SessionStorageCallFailed,
         Cause::SessionInvalidAuthorization,
         Cause::AppImageDownloadFailed,
+        Cause::PreDatasetDownloadFailed,
+        Cause::TeePreparationFailed,
+        Cause::TeeNotSupported,
     ] {
         let (mut pool, task) = running();
         let first = worker_of(&pool, task);
         fails(&mut pool, task, cause);
         assert_ne!(worker_of(&pool, task), first, "{cause}");
     }
+}
+
+/// A worker that can attest nothing is not asked.
+#[test]
+fn only_a_worker_with_an_enclave_gets_it() {
+    let mut pool = Pool::with_deal(tee(1));
+    pool.step(Event::WorkerOnline(Hello {
+        address: ALICE,
+        name: "a".into(),
+        slots: 1,
+        engine: "docker".into(),
+        profile: Profile::default(),
+        busy: Vec::new(),
+    }));
+    pool.chain_says(id(0), TaskStatus::Active);
+    assert!(runs(&pool.step(challenged(id(0)))).is_empty());
+    assert_eq!(runs(&pool.online(BOB, 1, &[])), [(BOB, 0)]);
 }
 
 fn fails(pool: &mut Pool, task: TaskId, cause: Cause) {

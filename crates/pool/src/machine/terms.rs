@@ -78,6 +78,8 @@ pub struct Terms {
 pub struct Needs {
     /// A GPU.
     pub gpu: bool,
+    /// An enclave that can be attested.
+    pub tee: bool,
     /// Seconds a run may take.
     pub seconds: u64,
 }
@@ -86,7 +88,7 @@ impl Needs {
     /// Whether a machine has it.
     pub fn are_met_by(&self, profile: &Profile) -> bool {
         let has_time = profile.seconds_max == 0 || self.seconds <= profile.seconds_max;
-        has_time && (profile.gpu || !self.gpu)
+        has_time && (profile.gpu || !self.gpu) && (profile.tee || !self.tee)
     }
 }
 
@@ -95,6 +97,7 @@ impl Terms {
     pub fn needs(&self) -> Needs {
         Needs {
             gpu: self.tag.is_gpu(),
+            tee: self.tag.is_tee(),
             seconds: self.timeref,
         }
     }

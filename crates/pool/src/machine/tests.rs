@@ -107,7 +107,10 @@ impl Pool {
             name: "w".into(),
             slots,
             engine: "docker".into(),
-            profile: Profile::default(),
+            profile: Profile {
+                tee: true,
+                ..Profile::default()
+            },
             busy: busy.collect(),
         }))
     }

@@ -118,6 +118,7 @@ async fn trial(
         image: image.clone(),
         args: split(&args.args),
         env,
+        secrets: Vec::new(),
         limits: Limits::default(),
         deadline: Duration::from_secs(args.timeout),
         network: Network::Outbound,

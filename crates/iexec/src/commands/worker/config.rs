@@ -45,6 +45,7 @@ pub(super) struct Settings {
     allow_local_images: bool,
     pub(super) chain: ChainConfig,
     pub(super) wallet: WalletConfig,
+    pub(super) attestation: Option<worker::agent::Attestation>,
     pub(super) pool: Vec<PoolEntry>,
 }
 
@@ -84,6 +85,7 @@ impl Default for Settings {
             allow_local_images: false,
             chain: ChainConfig::default(),
             wallet: WalletConfig::default(),
+            attestation: None,
             pool: Vec::new(),
         }
     }
@@ -144,6 +146,8 @@ mod tests {
         assert_eq!(told.memory_mib.unwrap() * MIB, memory_bytes);
         assert_eq!(told.cpus, Some(cpus));
         assert_eq!(told.pool.len(), 1);
+        let attestation = told.attestation.unwrap();
+        assert!(attestation.simulator.is_some() && attestation.sms_id.is_some());
         assert!(told.seconds_max == 0 && told.owner.is_some() && told.app_hosts.len() == 1);
         let limits = engine::Limits::default();
         assert_eq!(told.pids, Some(limits.pids));

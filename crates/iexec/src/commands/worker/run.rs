@@ -44,7 +44,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let host = Host::open(&STANDARD, &args.common.place, listen, data, context).await?;
     let hub = place.connect().await?;
     let wallet = args.keys.unlock(&settings.wallet, hub.chain_id())?;
-    let engine = engine(&settings, &host).await?;
+    let engine_config = engine_config(&settings, &host)?;
+    let engine = engine(&engine_config).await?;
     let actor = Actor::open(hub.clone(), wallet, &host.data_dir).await;
     let actor = actor.map_err(|error| Failure::with_sources(&error))?;
     let board = Board::new(settings.slots);
@@ -54,7 +55,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         let config = settings.session(pool, &host.data_dir, gateway.clone());
         let session = worker::Service::new(config, actor.clone(), engine.clone());
         let session = session.map_err(|error| Failure::with_sources(&error))?;
-        let session = session.with_board(board.clone());
+        let mut session = session.with_board(board.clone());
+        if let Some(attestation) = &settings.attestation {
+            let enclave = worker::Enclave::new(attestation.clone(), engine_config.clone());
+            session = session.with_enclave(enclave);
+        }
         // Its own token: a session that is over cancels it.
         let shutdown = host.shutdown.child_token();
         host.spawn(serve(session, pool.clone(), shutdown, left.clone()));
@@ -64,6 +69,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         "chainId": hub.chain_id(),
         "engine": engine.name(),
         "slots": settings.slots,
+        "tee": tee(&settings),
     });
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -157,13 +163,26 @@ fn wrong(message: &str) -> Failure {
     )
 }
 
-async fn engine(settings: &Settings, host: &Host) -> Result<Arc<dyn Engine>, Failure> {
+/// What this worker has for confidential tasks.
+fn tee(settings: &Settings) -> &'static str {
+    match &settings.attestation {
+        None => "none",
+        Some(attestation) if attestation.simulator.is_some() => "SIMULATED TEE",
+        Some(_) => "tdx",
+    }
+}
+
+fn engine_config(settings: &Settings, host: &Host) -> Result<engine::Config, Failure> {
     let mut config = engine::Config::new(settings.engine, host.data_dir.join("engine"));
     config.docker_host = env_vars::get(env_vars::DOCKER_HOST);
     config.runtime_dir = env_vars::get(env_vars::XDG_RUNTIME_DIR).map(Into::into);
     config.credentials = registry::credentials(&settings.registry)?;
     config.cache_bytes_max = Some(settings.image_cache_bytes());
-    let detected = engine::detect(&config).await;
+    Ok(config)
+}
+
+async fn engine(config: &engine::Config) -> Result<Arc<dyn Engine>, Failure> {
+    let detected = engine::detect(config).await;
     detected.map_err(|error| {
         Failure::with_sources(&error)
             .named("EngineError")

@@ -1,0 +1,221 @@
+//! The agent's work: pre-compute, the app, post-compute, in this order, each told as it begins.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use engine::{Engine, ImageRef, Pin, ProgressSink, Secret};
+use protocol::{Cause, message::Stream};
+use tokio_util::sync::CancellationToken;
+use worker::{
+    Failure,
+    agent::{Frame, Job, Stage},
+    printed::Observer,
+    sandbox::{self, Folders, Run},
+};
+
+use crate::{
+    Computed, Place, Room, StageEnvironment, Stages, post_compute, pre_compute,
+    private::{self, PRIVATE_BYTES_MAX},
+};
+
+/// Told before the app's own output when the platform is simulated.
+pub const SIMULATED: &str = "SIMULATED TEE: nothing protects this task from whoever runs it\n";
+/// How the names of the variables begin that are secret.
+const SECRETS: [&str; 2] = ["IEXEC_APP_DEVELOPER_SECRET", "IEXEC_REQUESTER_SECRET_"];
+
+/// Takes what the agent says. Nobody answers.
+pub trait Voice: Send + Sync {
+    /// One frame; lost when nobody listens any more.
+    fn say(&self, frame: Frame);
+}
+
+/// A task and everything that is needed for it.
+pub struct Agent<'a> {
+    /// What to do.
+    pub job: Job,
+    /// Where stages are opened.
+    pub stages: &'a dyn Stages,
+    /// Who runs the app.
+    pub engine: Arc<dyn Engine>,
+    /// Who listens.
+    pub voice: &'a dyn Voice,
+    /// The worker wants no more of it.
+    pub cancel: CancellationToken,
+}
+
+/// What went wrong, and when; none when it was told already.
+type Stopped = Option<(Stage, Vec<Failure>)>;
+
+impl Agent<'_> {
+    /// Does the whole task. How it went is told through the voice.
+    pub async fn run(&self) {
+        match self.steps().await {
+            Ok(computed) => self.voice.say(Frame::Done {
+                digest: computed.digest,
+                callback_data: computed.callback_data,
+                signature: computed.signature,
+            }),
+            Err(None) => {}
+            Err(Some((stage, failures))) => {
+                let reasons = failures.into_iter().map(Into::into).collect();
+                self.voice.say(Frame::Failed { stage, reasons });
+            }
+        }
+    }
+
+    async fn steps(&self) -> Result<Computed, Stopped> {
+        let folders = private::create(&self.job.private);
+        let folders = folders.map_err(|e| {
+            let failure = Failure::from_error(Cause::PreOutputFolderNotFound, &e);
+            Some((Stage::PreCompute, vec![failure]))
+        })?;
+        if self.job.has_inputs {
+            let fetched = self.unless_cancelled(self.inputs(&folders)).await?;
+            fetched.map_err(|failures| Some((Stage::PreCompute, failures)))?;
+        }
+        self.app(&folders).await?;
+        let ended = self.unless_cancelled(self.result(folders)).await?;
+        ended.map_err(|failure| Some((Stage::PostCompute, vec![failure])))
+    }
+
+    /// Nobody wants to hear of a task that was cancelled.
+    async fn unless_cancelled<T>(&self, step: impl Future<Output = T>) -> Result<T, Stopped> {
+        let done = self.cancel.run_until_cancelled(step).await;
+        done.ok_or(None)
+    }
+
+    async fn open(&self, stage: Stage) -> Result<StageEnvironment, Failure> {
+        self.voice.say(Frame::Began { stage });
+        self.stages.open(stage).await
+    }
+
+    async fn inputs(&self, folders: &Folders) -> Result<(), Vec<Failure>> {
+        let opened = self.open(Stage::PreCompute).await;
+        let environment = opened.map_err(|failure| vec![failure])?;
+        let room = Room {
+            inputs: &folders.input(),
+            scratch: &self.job.scratch,
+            policy: &self.job.policy,
+            deadline: Instant::now() + Duration::from_secs(self.job.inputs_s),
+            bytes_max: PRIVATE_BYTES_MAX,
+        };
+        pre_compute(&environment, room).await
+    }
+
+    async fn app(&self, folders: &Folders) -> Result<(), Stopped> {
+        let prepared = self.unless_cancelled(self.prepare()).await?;
+        let run = prepared.map_err(|failure| Some((Stage::App, vec![failure])))?;
+        if self.job.attestation.simulator.is_some() {
+            self.output(Stream::Stderr, SIMULATED);
+        }
+        let told = Told(self.voice);
+        let cancel = self.cancel.clone();
+        let ran = sandbox::run(self.engine.as_ref(), folders, run, told, cancel).await;
+        if self.cancel.is_cancelled() {
+            return Err(None);
+        }
+        let (exit_code, failure) = match ran {
+            Ok(ran) => {
+                let failure = ran.failure_without_result(&folders.output());
+                (Some(ran.exit.code), failure)
+            }
+            Err(error) => (None, Some(Failure::of_engine(&error))),
+        };
+        let is_over = failure.is_some();
+        let failure = failure.map(Into::into);
+        self.voice.say(Frame::Ran { exit_code, failure });
+        match is_over {
+            true => Err(None),
+            false => Ok(()),
+        }
+    }
+
+    fn output(&self, stream: Stream, text: &str) {
+        let text = text.to_owned();
+        self.voice.say(Frame::Output { stream, text });
+    }
+
+    /// The app's stage and its image, which has to be the one that the secret manager means.
+    async fn prepare(&self) -> Result<Run, Failure> {
+        let app = &self.job.app;
+        let environment = self.open(Stage::App).await?;
+        if environment.fingerprint() != format!("{:#x}", app.checksum) {
+            let message = "the session is for another image";
+            return Err(Failure::new(Cause::TeePreparationFailed, message));
+        }
+        let cause = Cause::AppNotFoundLocally;
+        let reference = ImageRef::parse(&app.image);
+        let reference = reference.map_err(|e| Failure::from_error(cause, &e))?;
+        let pin = match app.is_local {
+            true => Pin::local(app.checksum.0),
+            false => Pin::registry(app.checksum.0),
+        };
+        let silent = ProgressSink::none();
+        let image = self.engine.pull(&reference, &pin, &silent).await;
+        let image = image.map_err(|e| Failure::from_error(cause, &e))?;
+        let run = Run {
+            name: app.container.clone(),
+            image,
+            args: app.args.clone(),
+            env: Vec::new(),
+            secrets: Vec::new(),
+            limits: app.limits,
+            deadline: Duration::from_secs(app.seconds),
+            network: app.reach.clone().into(),
+            gpus: app.gpus,
+        };
+        Ok(with_variables(run, environment))
+    }
+
+    /// The folders are gone before the result is told.
+    async fn result(&self, folders: Folders) -> Result<Computed, Failure> {
+        let environment = self.open(Stage::PostCompute).await?;
+        let (private, archive) = (self.job.private.clone(), self.job.archive.clone());
+        let challenge = self.job.challenge;
+        let work = move || {
+            let place = Place {
+                output: &folders.output(),
+                private: &private,
+                archive: &archive,
+                challenge,
+            };
+            post_compute(&environment, place)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|_| Err(Failure::plain(Cause::PostComputeUnknown)))
+    }
+}
+
+/// The only place where secrets are handed to the engine.
+fn with_variables(mut run: Run, environment: StageEnvironment) -> Run {
+    for (name, value) in environment.into_variables() {
+        match is_secret(&name) {
+            true => run.secrets.push((name, Secret::new(value.to_string()))),
+            false => run.env.push((name, value.to_string())),
+        }
+    }
+    run
+}
+
+/// Whether a variable of the app's stage is somebody's secret.
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|prefix| name.starts_with(prefix))
+}
+
+struct Told<'a>(&'a dyn Voice);
+
+impl Observer for Told<'_> {
+    fn output(&mut self, stream: Stream, text: &str) {
+        let text = text.to_owned();
+        self.0.say(Frame::Output { stream, text });
+    }
+
+    fn progress(&mut self, percent: u8) {
+        self.0.say(Frame::Progress { percent });
+    }
+}
+
+#[cfg(test)]
+mod tests;
