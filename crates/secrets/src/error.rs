@@ -45,6 +45,31 @@ pub enum Error {
     /// A stored value is not what was sealed under that name.
     #[error("a stored secret is damaged")]
     Damaged,
+    /// The keyring was sealed under another root: the passphrase or the key file is not its own.
+    #[error("the passphrase or key does not open this store")]
+    WrongRoot,
+    /// No key is there: nothing can be read or stored until somebody gives it.
+    #[error("the store is sealed: give its passphrase with `iexec sms unseal`")]
+    Sealed,
+    /// A new passphrase is one that can be guessed.
+    #[error("a passphrase has at least {} characters", crate::PASSPHRASE_CHARS_MIN)]
+    ShortPassphrase,
+    /// What was kept for enclaves of one kind is not for those of the other.
+    #[error("this store is for {stored} attestation, and cannot be opened for {wanted}")]
+    OtherMode {
+        /// The store's.
+        stored: String,
+        /// That of the settings.
+        wanted: &'static str,
+    },
+    /// The settings name another source of the root key.
+    #[error("the keys of this store come from `{stored}`, not from `{wanted}`")]
+    OtherProvider {
+        /// The store's.
+        stored: String,
+        /// That of the settings.
+        wanted: &'static str,
+    },
     /// The audit log is not as it was written.
     #[error("the audit log `{path}` cannot be trusted")]
     Audit {

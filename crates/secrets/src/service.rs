@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Attestation, Error, Ledger, Pipeline, Slot, Value, attested::Attested, http, vault::Vault,
+    Attestation, Error, KeyFile, KeyProvider, Ledger, Mode, Passphrase, Phrase, Pipeline, Rotation,
+    Slot, Value,
+    attested::Attested,
+    http,
+    vault::{KEY_FILE, Setup, Vault},
 };
 
 /// How often keys and sessions of tasks that are over are deleted, as upstream.
@@ -35,6 +39,28 @@ pub struct Config {
     /// How enclaves prove what they are; without it no session is released to anybody.
     #[serde(default)]
     pub attestation: Option<Attestation>,
+    /// Where the key comes from that everything is sealed under.
+    #[serde(default)]
+    pub keys: Keys,
+    /// Which enclaves the store is for: it can never be opened for the others. With
+    /// `attestation`, that decides.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// Where the root key comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "provider", deny_unknown_fields)]
+pub enum Keys {
+    /// A file in the data directory, made on first use: not safe from who has the disk.
+    #[default]
+    File,
+    /// A passphrase; without it the service starts sealed.
+    Passphrase {
+        /// A file that has it; else somebody gives it at each start.
+        #[serde(default)]
+        file: Option<PathBuf>,
+    },
 }
 
 /// A TEE framework, with the official spelling.
@@ -59,7 +85,25 @@ impl Config {
             public_url: String::new(),
             pipeline: Pipeline::default(),
             attestation: None,
+            keys: Keys::default(),
+            mode: Mode::default(),
         }
+    }
+
+    pub(crate) fn setup(&self) -> Result<Setup, Error> {
+        let provider: Box<dyn KeyProvider> = match &self.keys {
+            Keys::File => Box::new(KeyFile::new(self.data_dir.join(KEY_FILE))),
+            Keys::Passphrase { file } => Box::new(Passphrase::new(file.clone())),
+        };
+        Ok(Setup {
+            url: self.database_url()?,
+            data_dir: self.data_dir.clone(),
+            provider,
+            mode: self
+                .attestation
+                .as_ref()
+                .map_or(self.mode, Attestation::mode),
+        })
     }
 
     fn database_url(&self) -> Result<String, Error> {
@@ -94,8 +138,8 @@ impl Service {
     /// Opens the vault of `config`; on first use makes its key and tables.
     ///
     /// # Errors
-    /// [`Error::WrongKey`] when the key file does not fit the database, and what disk and
-    /// database say.
+    /// [`Error::WrongKey`] when the key file does not fit the database, [`Error::OtherMode`] for
+    /// the store of other enclaves, and what disk and database say.
     pub async fn open(config: Config, ledger: Arc<dyn Ledger>) -> Result<Self, Error> {
         tokio::fs::create_dir_all(&config.data_dir)
             .await
@@ -105,9 +149,8 @@ impl Service {
         let attested = attested
             .map(|one| Attested::open(one, chain_id))
             .transpose()?;
-        let key = config.data_dir.join("secrets.key");
         let shared = Shared {
-            vault: Vault::open(&config.database_url()?, key).await?,
+            vault: Vault::open(config.setup()?).await?,
             ledger,
             framework: config.framework,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
@@ -129,6 +172,32 @@ impl Service {
     /// `/actuator/health`.
     pub fn operator_router(&self) -> Router {
         http::operator_router(Arc::clone(&self.shared))
+    }
+
+    /// Whether nothing can be read or stored until [`Service::unseal`].
+    pub fn is_sealed(&self) -> bool {
+        self.shared.vault.seal.is_sealed()
+    }
+
+    /// Opens the store with a passphrase; that of a new store is the one to keep.
+    ///
+    /// # Errors
+    /// [`Error::WrongRoot`] when it is another one, [`Error::ShortPassphrase`] for a new store.
+    pub async fn unseal(&self, phrase: &Phrase) -> Result<(), Error> {
+        match self.shared.vault.unseal(Some(phrase)).await? {
+            true => Ok(()),
+            false => Err(Error::Sealed),
+        }
+    }
+
+    /// Puts everything under a new key, while the service goes on. A passphrase has to be given
+    /// again unless the settings have it.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], [`Error::WrongRoot`] for another passphrase, [`Error::Database`]. Called
+    /// again, it goes on where it was.
+    pub async fn rotate(&self, phrase: Option<&Phrase>) -> Result<Rotation, Error> {
+        self.shared.vault.rotate(phrase).await
     }
 
     /// Deletes keys and sessions of tasks that are past their final deadline, until `shutdown`.

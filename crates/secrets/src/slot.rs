@@ -76,6 +76,20 @@ impl Slot {
         })
     }
 
+    /// The slot of a row.
+    pub(crate) fn stored(kind: &str, owner: &str, name: &str) -> Option<Self> {
+        let kind = match kind {
+            "web3" => Kind::Dataset,
+            "web2" => Kind::Web2,
+            "requester" => Kind::Requester,
+            "app" => Kind::App,
+            "identity" => Kind::Identity,
+            _ => return None,
+        };
+        let (owner, name) = (owner.parse().ok()?, name.to_owned());
+        Some(Self { kind, owner, name })
+    }
+
     /// Place of its kind in [`crate::metrics::KINDS`].
     pub(crate) const fn counter(&self) -> usize {
         match self.kind {

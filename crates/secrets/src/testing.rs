@@ -1,7 +1,7 @@
 //! A scripted chain and a service over it, for the tests of the routes.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
+    response::Response,
 };
 use chain::{AppInfo, DatasetInfo};
 use protocol::{
@@ -20,7 +21,7 @@ use protocol::{
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-use crate::{Attestation, Config, Error, Framework, Ledger, Service, Unavailable};
+use crate::{Attestation, Config, Error, Framework, Keys, Ledger, Service, Unavailable};
 
 pub(crate) const APP: Address = Address::repeat_byte(0xaa);
 pub(crate) const DATASET: Address = Address::repeat_byte(0xda);
@@ -196,30 +197,76 @@ impl Scene {
         chain: Script,
         framework: Option<Framework>,
     ) -> Self {
+        Self::opened(wallet, chain, framework, |_| None).await
+    }
+
+    async fn opened(
+        wallet: PrivateKeySigner,
+        chain: Script,
+        framework: Option<Framework>,
+        attestation: impl FnOnce(&Path) -> Option<Attestation>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let service = open(directory.path().to_owned(), &chain, framework, None).await;
+        let attestation = attestation(directory.path());
+        let data_dir = directory.path().to_owned();
+        let service = open(data_dir, &chain, framework, attestation.clone()).await;
         Self {
             service: service.unwrap(),
             wallet,
             chain,
             framework,
-            attestation: None,
+            attestation,
             directory,
         }
     }
 
+    /// One whose key comes from elsewhere.
+    pub(crate) async fn with_keys(keys: Keys) -> Self {
+        let mut scene = Self::new().await;
+        scene.directory = tempfile::tempdir().unwrap();
+        let mut config = Config::new(scene.data_dir());
+        config.keys = keys;
+        let ledger = Arc::new(scene.chain.clone());
+        scene.service = Service::open(config, ledger).await.unwrap();
+        scene
+    }
+
+    /// What an operator is told.
+    pub(crate) async fn operator(&self, uri: &str) -> Answer {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        Answer::of(
+            self.service
+                .operator_router()
+                .oneshot(request)
+                .await
+                .unwrap(),
+        )
+        .await
+    }
+
     /// One that serves TDX; its wallet is the pool's owner, and there is a deal of three tasks.
     pub(crate) async fn tdx(params: &Json) -> (Self, DealId) {
+        Self::attested(params, |_| None).await
+    }
+
+    /// The same, where enclaves prove what they are; told is its data directory.
+    pub(crate) async fn attested(
+        params: &Json,
+        attestation: impl FnOnce(&Path) -> Option<Attestation>,
+    ) -> (Self, DealId) {
         let wallet = PrivateKeySigner::random();
         let id = DealId::repeat(1);
         let chain = Script::owned(Some(wallet.address()));
         chain.change(|state| {
+            state.place = (31_337, Address::repeat_byte(0x4b));
             state.deals = vec![deal(id, wallet.address(), params)];
             state.tasks = (0..3).map(|index| task(id, index)).collect();
             state.has_app = true;
             state.dataset = Some(dataset());
         });
-        (Self::with(wallet, chain, Some(Framework::Tdx)).await, id)
+        let framework = Some(Framework::Tdx);
+        let scene = Self::opened(wallet, chain, framework, attestation).await;
+        (scene, id)
     }
 
     /// The same data opened again.
@@ -250,11 +297,7 @@ impl Scene {
             request = request.header("authorization", sign);
         }
         let request = request.body(body.into()).unwrap();
-        let response = self.service.router().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        Answer { status, text }
+        Answer::of(self.service.router().oneshot(request).await.unwrap()).await
     }
 
     pub(crate) async fn head(&self, uri: &str) -> StatusCode {
@@ -373,6 +416,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    async fn of(response: Response) -> Self {
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Self { status, text }
+    }
+
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_default()
     }

@@ -1,25 +1,39 @@
 //! The table of sealed secrets, on SQLite or PostgreSQL with the same SQL.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sqlx::{
-    AnyPool, Row, SqlSafeStr,
+    AnyPool, Executor as _, Row, SqlSafeStr,
     any::AnyPoolOptions,
     migrate::{Migration, MigrationType, Migrator},
 };
+use tokio::sync::Mutex;
 
 use crate::{
-    Error, Slot, Value,
+    Error, Mode, Slot, Value,
     audit::{Entry, Head, Log},
+    keyring::{self, Header},
     metrics::Counters,
-    seal::Seal,
+    seal::{KeyFile, KeyProvider, Phrase, Seal},
 };
 
-/// Connections: pushes are rare and short, and SQLite has one writer anyway.
-const CONNECTIONS_MAX: u32 = 4;
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// Connections for reads: they are short.
+const READERS_MAX: u32 = 4;
+/// SQLite has one writer: who waits for a turn in our queue waits less than in SQLite's.
+const SQLITE_WRITERS_MAX: u32 = 1;
+/// PostgreSQL's writers: commits of several at once share a sync.
+const POSTGRES_WRITERS_MAX: u32 = 8;
+/// A commit is on the disk before it is acknowledged, and nobody who reads waits for it.
+const SQLITE_SETTINGS: &str =
+    "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;";
+/// The same promise.
+const POSTGRES_SETTINGS: &str = "set synchronous_commit = on";
 /// Own name, because services may share one PostgreSQL database.
 const MIGRATIONS_TABLE: &str = "secrets_migrations";
-const TABLES: [(i64, &str, &str); 3] = [
+const TABLES: [(i64, &str, &str); 4] = [
     (1, "secrets", include_str!("../migrations/0001_secrets.sql")),
     (2, "tee", include_str!("../migrations/0002_tee.sql")),
     (
@@ -27,40 +41,99 @@ const TABLES: [(i64, &str, &str); 3] = [
         "attestation",
         include_str!("../migrations/0003_attestation.sql"),
     ),
+    (4, "keyring", include_str!("../migrations/0004_keyring.sql")),
 ];
 /// The audit log, in the service's directory.
 pub(crate) const AUDIT_FILE: &str = "secrets.audit.jsonl";
-/// What the probe is bound to: no slot looks like it.
-const PROBE: &[u8] = b"probe";
+/// The key of the `file` provider, in the service's directory.
+pub(crate) const KEY_FILE: &str = "secrets.key";
+
+/// What a vault is made of.
+pub(crate) struct Setup {
+    /// The database.
+    pub(crate) url: String,
+    /// Where the audit log is, and the key file if there is one.
+    pub(crate) data_dir: PathBuf,
+    /// Where the root key comes from.
+    pub(crate) provider: Box<dyn KeyProvider>,
+    /// Which enclaves the store is for.
+    pub(crate) mode: Mode,
+}
 
 /// Sealed secrets in a database.
 pub(crate) struct Vault {
+    /// For reads.
     pub(crate) pool: AnyPool,
+    /// For changes.
+    pub(crate) writer: AnyPool,
     pub(crate) seal: Seal,
     pub(crate) counters: Counters,
+    pub(crate) provider: Box<dyn KeyProvider>,
+    pub(crate) mode: Mode,
+    /// One rotation, backup or unsealing at a time.
+    pub(crate) turn: Mutex<()>,
+    legacy: KeyFile,
     log: Log,
 }
 
 impl Vault {
-    /// Opens the database at `url` with the key at `key`. A key is made for an empty database only:
-    /// any other would be wrong.
-    pub(crate) async fn open(url: &str, key: PathBuf) -> Result<Self, Error> {
+    /// Opens the database and, if the provider has the root key, its keyring. Keys are made for an
+    /// empty database only: any other would be wrong.
+    pub(crate) async fn open(setup: Setup) -> Result<Self, Error> {
+        let vault = Self::open_sealed(setup).await?;
+        vault.unseal(None).await?;
+        Ok(vault)
+    }
+
+    /// The same without the keyring.
+    pub(crate) async fn open_sealed(setup: Setup) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
-        let pool = AnyPoolOptions::new().max_connections(CONNECTIONS_MAX);
-        let pool = pool.connect(url).await;
-        let pool = pool.map_err(Error::database("open the database"))?;
-        prepare(&pool).await?;
-        let seal = unlock(&pool, &key).await?;
-        let log = Log::open(key.with_file_name(AUDIT_FILE))?;
-        let counters = Counters::default();
-        let mut vault = Self {
-            pool,
-            seal,
-            counters,
-            log,
+        let writers = match is_sqlite(&setup.url) {
+            true => SQLITE_WRITERS_MAX,
+            false => POSTGRES_WRITERS_MAX,
         };
+        let writer = connect(&setup.url, writers).await?;
+        prepare(&writer).await?;
+        let mut vault = Self {
+            pool: connect(&setup.url, READERS_MAX).await?,
+            writer,
+            seal: Seal::default(),
+            counters: Counters::default(),
+            provider: setup.provider,
+            mode: setup.mode,
+            turn: Mutex::default(),
+            legacy: KeyFile::new(setup.data_dir.join(KEY_FILE)),
+            log: Log::open(setup.data_dir.join(AUDIT_FILE))?,
+        };
+        if let Some(header) = Header::read(&vault.pool).await? {
+            header.check(vault.mode, vault.provider.as_ref())?;
+        }
         vault.start_counting().await?;
         Ok(vault)
+    }
+
+    /// Opens the keyring and checks every value; false when its root key is still missing.
+    pub(crate) async fn unseal(&self, given: Option<&Phrase>) -> Result<bool, Error> {
+        let _turn = self.turn.lock().await;
+        let (provider, mode) = (self.provider.as_ref(), self.mode);
+        let ring = keyring::unlock(&self.writer, mode, provider, given, &self.legacy).await?;
+        let Some(ring) = ring else {
+            tracing::warn!("the store is sealed until `iexec sms unseal`");
+            return Ok(false);
+        };
+        if provider.is_insecure() {
+            tracing::warn!(
+                provider = provider.name(),
+                "the key is beside the database: whoever has this disk can read all secrets"
+            );
+        }
+        self.seal.set(ring);
+        let checked = self.check().await?;
+        match checked.damaged {
+            0 => tracing::info!(secrets = checked.sound, "every stored secret opens"),
+            damaged => tracing::error!(damaged, "stored secrets are damaged or were exchanged"),
+        }
+        Ok(true)
     }
 
     /// Whether the database answers.
@@ -89,10 +162,10 @@ impl Vault {
 
     /// The value in `slot`.
     pub(crate) async fn get(&self, slot: &Slot) -> Result<Option<Value>, Error> {
-        let sealed = self.sealed(slot).await?;
-        sealed
-            .map(|sealed| self.seal.open(&slot.binding(), &sealed))
-            .transpose()
+        let open = |(sealed, version): (Vec<u8>, i64)| {
+            self.seal.open_version(&slot.binding(), version, &sealed)
+        };
+        self.sealed(slot).await?.map(open).transpose()
     }
 
     /// Puts `value` in `slot` for ever; false when there is one already.
@@ -105,30 +178,46 @@ impl Vault {
             .bind(slot.owner())
             .bind(slot.name())
             .bind(sealed)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await;
         let done = done.map_err(Error::database("store a secret"))?;
         self.count_added(slot.counter(), done.rows_affected());
         Ok(done.rows_affected() == 1)
     }
 
-    /// Replaces the value in `slot`; false when there is none.
+    /// Replaces the value in `slot`; false when there is none. The version, which the new value is
+    /// bound to, is taken first: the row is ours until the end then.
     pub(crate) async fn update(&self, slot: &Slot, value: &Value) -> Result<bool, Error> {
-        let sql = "update secret set sealed = $4 where kind = $1 and owner = $2 and name = $3";
-        let sealed = self.seal.close(&slot.binding(), value)?;
-        let done = sqlx::query(sql)
+        let failed = || Error::database("replace a secret");
+        let mut change = self.writer.begin().await.map_err(failed())?;
+        let sql = "update secret set version = version + 1 \
+                   where kind = $1 and owner = $2 and name = $3 returning version";
+        let row = sqlx::query(sql)
+            .bind(slot.kind())
+            .bind(slot.owner())
+            .bind(slot.name())
+            .fetch_optional(&mut *change)
+            .await;
+        let Some(row) = row.map_err(failed())? else {
+            return Ok(false);
+        };
+        let version = row.try_get(0).map_err(failed())?;
+        let sealed = self.seal.close_version(&slot.binding(), version, value)?;
+        sqlx::query("update secret set sealed = $4 where kind = $1 and owner = $2 and name = $3")
             .bind(slot.kind())
             .bind(slot.owner())
             .bind(slot.name())
             .bind(sealed)
-            .execute(&self.pool)
-            .await;
-        let done = done.map_err(Error::database("replace a secret"))?;
-        Ok(done.rows_affected() == 1)
+            .execute(&mut *change)
+            .await
+            .map_err(failed())?;
+        change.commit().await.map_err(failed())?;
+        Ok(true)
     }
 
-    async fn sealed(&self, slot: &Slot) -> Result<Option<Vec<u8>>, Error> {
-        let sql = "select sealed from secret where kind = $1 and owner = $2 and name = $3";
+    async fn sealed(&self, slot: &Slot) -> Result<Option<(Vec<u8>, i64)>, Error> {
+        let sql = "select sealed, version from secret \
+                   where kind = $1 and owner = $2 and name = $3";
         let row = sqlx::query(sql)
             .bind(slot.kind())
             .bind(slot.owner())
@@ -136,10 +225,29 @@ impl Vault {
             .fetch_optional(&self.pool)
             .await;
         let row = row.map_err(Error::database("look up a secret"))?;
-        row.map(|row| row.try_get(0))
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
             .transpose()
             .map_err(Error::database("read a secret"))
     }
+}
+
+fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+async fn connect(url: &str, connections: u32) -> Result<AnyPool, Error> {
+    let settings = match is_sqlite(url) {
+        true => SQLITE_SETTINGS,
+        false => POSTGRES_SETTINGS,
+    };
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(settings).await.map(drop) })
+        })
+        .connect(url)
+        .await;
+    pool.map_err(Error::database("open the database"))
 }
 
 async fn prepare(pool: &AnyPool) -> Result<(), Error> {
@@ -152,144 +260,4 @@ async fn prepare(pool: &AnyPool) -> Result<(), Error> {
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     let run = migrator.run(pool).await;
     run.map_err(|error| Error::Tables(Box::new(error)))
-}
-
-/// Finds the key that the secrets are sealed with: a probe in the database tells whether it is the
-/// right one.
-async fn unlock(pool: &AnyPool, path: &Path) -> Result<Seal, Error> {
-    let key = Seal::read(path)?;
-    match (probe(pool).await?, key) {
-        (None, key) => {
-            let seal = key.map_or_else(|| Seal::create(path), Ok)?;
-            place_probe(pool, &seal).await?;
-            Ok(seal)
-        }
-        (Some(probe), Some(seal)) if seal.open(PROBE, &probe).is_ok() => Ok(seal),
-        (Some(_), _) => Err(Error::WrongKey {
-            path: path.to_owned(),
-        }),
-    }
-}
-
-async fn probe(pool: &AnyPool) -> Result<Option<Vec<u8>>, Error> {
-    let row = sqlx::query("select probe from seal where id = 1")
-        .fetch_optional(pool)
-        .await
-        .map_err(Error::database("look up the key probe"))?;
-    row.map(|row| row.try_get(0))
-        .transpose()
-        .map_err(Error::database("read the key probe"))
-}
-
-async fn place_probe(pool: &AnyPool, seal: &Seal) -> Result<(), Error> {
-    let probe = seal.close(PROBE, &Value::new("probe".into()))?;
-    sqlx::query("insert into seal (id, probe) values (1, $1)")
-        .bind(probe)
-        .execute(pool)
-        .await
-        .map_err(Error::database("store the key probe"))?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use protocol::Address;
-
-    use super::*;
-
-    const SLOT: Slot = Slot::dataset(Address::repeat_byte(1));
-
-    struct Scene(tempfile::TempDir);
-
-    impl Scene {
-        fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-        fn file(&self) -> PathBuf {
-            self.0.path().join("db")
-        }
-        fn key(&self) -> PathBuf {
-            self.0.path().join("key")
-        }
-        async fn open(&self) -> Result<Vault, Error> {
-            let url = format!("sqlite://{}?mode=rwc", self.file().display());
-            Vault::open(&url, self.key()).await
-        }
-    }
-
-    fn value(text: &str) -> Value {
-        Value::new(text.to_owned())
-    }
-
-    #[tokio::test]
-    async fn values_are_written_once_and_survive_a_restart() {
-        let scene = Scene::new();
-        let vault = scene.open().await.unwrap();
-        assert!(!vault.holds(&SLOT).await.unwrap());
-        assert!(!vault.update(&SLOT, &value("no")).await.unwrap());
-        assert!(vault.insert(&SLOT, &value("first")).await.unwrap());
-        assert!(!vault.insert(&SLOT, &value("second")).await.unwrap());
-        drop(vault);
-        let vault = scene.open().await.unwrap();
-        assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("first")));
-        assert!(vault.update(&SLOT, &value("third")).await.unwrap());
-        assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("third")));
-    }
-
-    #[tokio::test]
-    async fn the_files_do_not_hold_the_value_in_clear() {
-        let scene = Scene::new();
-        let vault = scene.open().await.unwrap();
-        let text = "a very recognisable secret";
-        vault.insert(&SLOT, &value(text)).await.unwrap();
-        vault.pool.close().await;
-        for entry in std::fs::read_dir(scene.0.path()).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            let found = bytes.windows(text.len()).any(|w| w == text.as_bytes());
-            assert!(!found);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_lost_or_foreign_key_is_noticed_and_not_replaced() {
-        let scene = Scene::new();
-        scene.open().await.unwrap();
-        let kept = std::fs::read(scene.key()).unwrap();
-        std::fs::remove_file(scene.key()).unwrap();
-        assert!(matches!(scene.open().await, Err(Error::WrongKey { .. })));
-        assert!(!scene.key().exists());
-        std::fs::write(scene.key(), [1; 32]).unwrap();
-        assert!(matches!(scene.open().await, Err(Error::WrongKey { .. })));
-        std::fs::write(scene.key(), kept).unwrap();
-        assert!(scene.open().await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_value_moved_to_another_slot_is_damaged() {
-        let scene = Scene::new();
-        let vault = scene.open().await.unwrap();
-        vault.insert(&SLOT, &value("mine")).await.unwrap();
-        sqlx::query("update secret set owner = $1")
-            .bind(Slot::dataset(Address::repeat_byte(2)).owner())
-            .execute(&vault.pool)
-            .await
-            .unwrap();
-        let other = Slot::dataset(Address::repeat_byte(2));
-        assert!(matches!(vault.get(&other).await, Err(Error::Damaged)));
-    }
-
-    #[tokio::test]
-    async fn the_same_sql_runs_on_postgres() {
-        let url = tools::need!(tools::postgres_database());
-        let scene = Scene::new();
-        let vault = Vault::open(&url, scene.key()).await.unwrap();
-        assert!(vault.insert(&SLOT, &value("first")).await.unwrap());
-        assert!(!vault.insert(&SLOT, &value("second")).await.unwrap());
-        let vault = Vault::open(&url, scene.key()).await.unwrap();
-        assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("first")));
-        assert!(vault.update(&SLOT, &value("third")).await.unwrap());
-        assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("third")));
-        let other = Vault::open(&url, scene.0.path().join("other")).await;
-        assert!(matches!(other, Err(Error::WrongKey { .. })));
-    }
 }

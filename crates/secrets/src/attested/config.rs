@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use simulator::Simulator;
 
 use super::source::Source;
-use crate::Error;
+use crate::{Error, Mode};
 
 /// Chains with real money and real data: Arbitrum One, iExec's sidechain, Ethereum.
 pub const PRODUCTION_CHAINS: [u64; 3] = [42_161, 134, 1];
@@ -38,6 +38,14 @@ pub enum Attestation {
 }
 
 impl Attestation {
+    /// Which stores it can be used with.
+    pub(crate) const fn mode(&self) -> Mode {
+        match self {
+            Self::Intel { .. } => Mode::Real,
+            Self::Simulation { .. } => Mode::Simulation,
+        }
+    }
+
     pub(super) fn open(self, chain_id: u64) -> Result<(Verifier, Source), Error> {
         match self {
             Self::Intel { policy, collateral } => {

@@ -10,7 +10,7 @@ use axum::{
     http::HeaderValue,
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::{any, post},
+    routing::{any, get, post},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -25,10 +25,14 @@ const EVENT_BYTES: usize = 170;
 /// Bytes of a redemption: the longest event log, and a quote.
 const REDEEM_BYTES_MAX: usize = EVENTS_MAX * EVENT_BYTES + 64 * 1024;
 
+/// Nothing can be read until somebody gives the passphrase.
+const SEALED: Refusal = Refusal::Store("SEALED");
+
 /// Where an enclave asks for its session.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     let redeem = post(answer).layer(DefaultBodyLimit::max(REDEEM_BYTES_MAX));
     Router::new()
+        .route("/attest/v1/info", get(info))
         .route("/attest/v1/sessions/{id}", any(nothing))
         .route(
             "/attest/v1/sessions/{id}/challenge",
@@ -54,9 +58,14 @@ pub(crate) fn stamped(router: Router, shared: &Shared) -> Router {
     }))
 }
 
-/// A service that cannot verify says the same to everybody, whether there is a session or not.
+/// A service that cannot verify, or has no key yet, says the same to everybody, whether there is a
+/// session or not.
 fn attested(shared: &Shared) -> Result<&Arc<Attested>, Refusal> {
-    shared.attested.as_ref().ok_or(Refusal::NotSetUp)
+    let attested = shared.attested.as_ref().ok_or(Refusal::NotSetUp)?;
+    match shared.vault.seal.is_sealed() {
+        true => Err(SEALED),
+        false => Ok(attested),
+    }
 }
 
 async fn nothing(State(shared): State<Arc<Shared>>) -> Refusal {
@@ -64,7 +73,7 @@ async fn nothing(State(shared): State<Arc<Shared>>) -> Refusal {
 }
 
 /// `GET /attest/v1/info`: whom an enclave pins, and by which rules it will be judged.
-pub(crate) async fn info(State(shared): State<Arc<Shared>>) -> Response {
+async fn info(State(shared): State<Arc<Shared>>) -> Response {
     let told = tell(&shared).await;
     told.map_or_else(IntoResponse::into_response, |body| {
         Json(body).into_response()

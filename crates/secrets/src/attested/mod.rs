@@ -30,7 +30,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::{Error, vault::Vault};
 
 pub use config::{Attestation, PRODUCTION_CHAINS};
-pub(crate) use http::{info, routes, stamped};
+pub(crate) use http::{routes, stamped};
 
 use limit::Limit;
 use source::Source;

@@ -81,6 +81,9 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::Sealed) {
+            return Self::Store("SEALED");
+        }
         let source = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(source, "{error}");
         Self::Store("STORE_UNAVAILABLE")

@@ -55,7 +55,7 @@ impl Vault {
             .bind(session)
             .bind(stage.name())
             .bind(bigint(expires_at))
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(failed())?;
         Ok(true)
@@ -76,7 +76,7 @@ impl Vault {
             .bind(session)
             .bind(stage.name())
             .bind(bigint(now))
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(Error::database("use a nonce"))?;
         Ok(done.rows_affected() == 1)
@@ -85,7 +85,10 @@ impl Vault {
     /// Deletes nonces that are over.
     pub(super) async fn forget_nonces(&self, now: u64) -> Result<(), Error> {
         let sql = "delete from attest_nonce where expires_at <= $1";
-        let done = sqlx::query(sql).bind(bigint(now)).execute(&self.pool).await;
+        let done = sqlx::query(sql)
+            .bind(bigint(now))
+            .execute(&self.writer)
+            .await;
         done.map(drop).map_err(Error::database("delete nonces"))
     }
 
@@ -103,7 +106,7 @@ impl Vault {
             .bind(session)
             .bind(platform.to_string())
             .bind(bigint(purge_at))
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(failed())?;
         let sql = "select platform from attest_platform where session = $1";
@@ -127,7 +130,7 @@ impl Vault {
             .bind(stage.name())
             .bind(bigint(purge_at))
             .bind(RELEASES_MAX)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(Error::database("count a release"))?;
         Ok(done.rows_affected() == 1)

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::{get, head, post},
 };
 
@@ -55,17 +57,26 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/tee/framework", get(tee::framework))
         .route("/tee/challenges/{task}", post(tee::challenge))
         .route("/tee/sessions", post(tee::session))
-        .route("/attest/v1/info", get(attested::info))
+        .layer(from_fn_with_state(Arc::clone(&shared), unsealed))
         .merge(attested::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     attested::stamped(routes.with_state(Arc::clone(&shared)), &shared)
 }
 
+/// While the store is sealed nothing is told, not even what is there.
+async fn unsealed(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match shared.vault.seal.is_sealed() {
+        true => Told::from(Refusal::Sealed).into_response(),
+        false => next.run(request).await,
+    }
+}
+
 /// What an operator asks (spec/secrets-tee.md §1.6).
 pub(crate) fn operator_router(shared: Arc<Shared>) -> Router {
+    let sealable = get(metrics).layer(from_fn_with_state(Arc::clone(&shared), unsealed));
     let routes = Router::new()
         .route("/version", get(version))
-        .route("/metrics", get(metrics))
+        .route("/metrics", sealable)
         .route("/actuator/health", get(health));
     attested::stamped(routes.with_state(Arc::clone(&shared)), &shared)
 }
@@ -95,7 +106,9 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Json<serde_json::V
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_json::Value>) {
+    let sealed = shared.vault.seal.is_sealed();
     let (status, word) = match shared.vault.ping().await {
+        Ok(()) if sealed => (StatusCode::OK, "SEALED"),
         Ok(()) => (StatusCode::OK, "UP"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
     };

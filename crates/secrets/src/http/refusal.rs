@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     NotFound,
     /// The chain cannot be asked.
     Unavailable,
+    /// Nobody has given the key yet.
+    Sealed,
     /// Our own trouble.
     Internal,
 }
@@ -37,7 +39,7 @@ impl Refusal {
             Self::TooLarge(status) => *status,
             Self::Exists => StatusCode::CONFLICT,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Sealed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -50,6 +52,7 @@ impl Refusal {
             Self::Exists => "Secret already exists",
             Self::NotFound => "Secret not found",
             Self::Unavailable => "The chain is unreachable",
+            Self::Sealed => "The store is sealed",
             Self::Internal => "Internal error",
         }
     }
@@ -57,6 +60,9 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::Sealed) {
+            return Self::Sealed;
+        }
         let source = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(source, "{error}");
         Self::Internal

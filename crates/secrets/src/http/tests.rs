@@ -353,3 +353,35 @@ mod audit {
         assert_eq!(metrics["audit"]["entries"], 1);
     }
 }
+
+mod sealed {
+    use super::*;
+    use crate::{Keys, Phrase};
+
+    #[tokio::test]
+    async fn nothing_is_told_until_the_passphrase_is_given() {
+        let keys = Keys::Passphrase { file: None };
+        let scene = Scene::with_keys(keys).await;
+        let (uri, digest) = (scene.web2("a"), scene.named("a", TEXT));
+        assert!(scene.service.is_sealed());
+        assert_eq!(scene.head(&uri).await, 503);
+        assert_eq!(scene.push("POST", &uri, digest, TEXT).await.status, 503);
+        assert_eq!(
+            scene.call("GET", "/tee/framework", None, "").await.status,
+            503
+        );
+        let told = scene.operator("/version").await;
+        assert_eq!(told.status, 200);
+        let told = scene.operator("/actuator/health").await;
+        assert_eq!(
+            (told.status.as_u16(), told.json()),
+            (200, json!({ "status": "SEALED" }))
+        );
+        assert_eq!(scene.operator("/metrics").await.status, 503);
+        let phrase = Phrase::new("correct horse battery".into()).unwrap();
+        scene.service.unseal(&phrase).await.unwrap();
+        assert_eq!(scene.push("POST", &uri, digest, TEXT).await.status, 204);
+        assert_eq!(scene.head(&uri).await, 204);
+        assert_eq!(scene.operator("/metrics").await.status, 200);
+    }
+}

@@ -76,7 +76,7 @@ impl Vault {
             .bind(address)
             .bind(sealed)
             .bind(i64::try_from(purge_at).unwrap_or(i64::MAX))
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(Error::database("store an enclave key"))?;
         self.count_added(crate::metrics::CHALLENGES, done.rows_affected());

@@ -14,7 +14,7 @@ impl Vault {
             "delete from attest_platform where purge_at <= $1",
             "delete from attest_release where purge_at <= $1",
         ] {
-            let done = sqlx::query(sql).bind(now).execute(&self.pool).await;
+            let done = sqlx::query(sql).bind(now).execute(&self.writer).await;
             let done = done.map_err(Error::database("delete what is over"))?;
             gone += done.rows_affected();
         }

@@ -70,7 +70,7 @@ impl Vault {
             .bind(id)
             .bind(sealed)
             .bind(i64::try_from(place.purge_at).unwrap_or(i64::MAX))
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map_err(Error::database("store a session"))?;
         let stored = done.rows_affected() == 1;

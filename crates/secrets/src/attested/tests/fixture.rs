@@ -1,5 +1,7 @@
 //! A session over a scripted chain, and machines that may or may not get it.
 
+use std::path::Path;
+
 use alloy::signers::local::PrivateKeySigner;
 use attest::{
     Attester, Binding, Challenge, Event, Platform, Reason, Recipient, Redeem, Sealed, Stage,
@@ -27,24 +29,28 @@ pub(super) struct World {
     key: Address,
 }
 
+fn simulation(folder: &Path) -> Attestation {
+    Attestation::Simulation {
+        seed: folder.join("seed"),
+        insecure_simulation: true,
+        production_chains: Vec::new(),
+    }
+}
+
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with(simulation).await
+    }
+
+    pub(super) async fn with(attestation: impl FnOnce(&Path) -> Attestation) -> Self {
         let params = json!({ "iexec_input_files": ["https://files.example/a"] });
-        let (mut scene, deal) = Scene::tdx(&params).await;
-        let place = (31_337, Address::repeat_byte(0x4b));
-        scene.chain.change(|state| state.place = place);
-        let seed = scene.data_dir().join("seed");
-        scene.attestation = Some(Attestation::Simulation {
-            seed: seed.clone(),
-            insecure_simulation: true,
-            production_chains: Vec::new(),
-        });
-        scene.restart().await;
+        let (scene, deal) = Scene::attested(&params, |folder| Some(attestation(folder))).await;
+        let simulator = Simulator::open(&scene.data_dir().join("seed")).unwrap();
         let task = deal.task(0);
         let key = scene.challenge(task).await.text.parse().unwrap();
         let mut world = Self {
             scene,
-            simulator: Simulator::open(&seed).unwrap(),
+            simulator,
             task,
             session: String::new(),
             worker: PrivateKeySigner::random(),

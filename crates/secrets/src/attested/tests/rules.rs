@@ -1,6 +1,9 @@
 //! A simulation cannot pass for the real thing, and the real thing takes no simulation.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use attest::{Policy, Reason, Stage};
 use axum::{body::Body, http::Request};
@@ -9,7 +12,10 @@ use simulator::Simulator;
 use tower::ServiceExt;
 
 use super::fixture::{Evidence, World, status};
-use crate::{Attestation, Error, testing::Scene};
+use crate::{
+    Attestation, Config, Error, Keys, Service,
+    testing::{Scene, Script},
+};
 
 fn simulation(seed: PathBuf, insecure_simulation: bool) -> Attestation {
     Attestation::Simulation {
@@ -20,7 +26,8 @@ fn simulation(seed: PathBuf, insecure_simulation: bool) -> Attestation {
 }
 
 async fn opened(chain_id: u64, allowed: bool) -> Result<(), Error> {
-    let (mut scene, _) = Scene::tdx(&json!({})).await;
+    let allow = |folder: &Path| Some(simulation(folder.join("seed"), true));
+    let (mut scene, _) = Scene::attested(&json!({}), allow).await;
     scene.chain.change(|state| state.place.0 = chain_id);
     scene.attestation = Some(simulation(scene.data_dir().join("seed"), allowed));
     scene.try_restart().await
@@ -100,13 +107,17 @@ async fn the_identity_stays() {
     assert_ne!(World::new().await.sms_id().await, first);
 }
 
-/// The same session under a service that takes genuine platforms only.
-async fn genuine(world: &mut World, collateral: &Path) {
-    world.scene.attestation = Some(Attestation::Intel {
+/// A service that takes genuine platforms only.
+async fn genuine(collateral: &Path) -> World {
+    let attestation = |_: &Path| intel(collateral);
+    World::with(attestation).await
+}
+
+fn intel(collateral: &Path) -> Attestation {
+    Attestation::Intel {
         policy: Simulator::policy(),
         collateral: collateral.to_owned(),
-    });
-    world.scene.restart().await;
+    }
 }
 
 async fn redeemed(world: &World) -> crate::testing::Answer {
@@ -124,9 +135,8 @@ fn publish(world: &World, folder: &Path, at: u64) {
 
 #[tokio::test]
 async fn genuine_platforms_only_means_no_simulated_one() {
-    let mut world = World::new().await;
     let folder = tempfile::tempdir().unwrap();
-    genuine(&mut world, folder.path()).await;
+    let world = genuine(folder.path()).await;
     status(&redeemed(&world).await, 503, "COLLATERAL_UNAVAILABLE");
     let now = world.scene.service.attested().now();
     publish(&world, folder.path(), now - 60 * 86_400);
@@ -141,6 +151,47 @@ async fn genuine_platforms_only_means_no_simulated_one() {
     let request = Request::get("/version").body(Body::empty()).unwrap();
     let response = version.oneshot(request).await.unwrap();
     assert!(response.headers().get("x-attestation-mode").is_none());
+}
+
+/// What was kept for one kind of enclaves is never given to the other.
+#[tokio::test]
+async fn a_store_is_of_one_mode_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut simulated = World::new().await;
+    simulated.scene.attestation = Some(intel(folder.path()));
+    let refused = simulated.scene.try_restart().await;
+    assert!(matches!(refused, Err(Error::OtherMode { .. })));
+    let mut real = genuine(folder.path()).await;
+    real.scene.attestation = Some(simulation(folder.path().join("seed"), true));
+    let refused = real.scene.try_restart().await;
+    assert!(matches!(refused, Err(Error::OtherMode { .. })));
+}
+
+/// A store whose passphrase nobody has given yet releases nothing, and does not say what is there.
+#[tokio::test]
+async fn a_sealed_store_releases_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::new(folder.path());
+    config.keys = Keys::Passphrase { file: None };
+    config.attestation = Some(simulation(folder.path().join("seed"), true));
+    let ledger = Script::default();
+    let service = Service::open(config, Arc::new(ledger)).await.unwrap();
+    for (method, path) in [
+        ("POST", "sessions/x/challenge"),
+        ("POST", "sessions/x/redeem"),
+        ("GET", "info"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/attest/v1/{path}"));
+        let request = request.body(Body::from("{}")).unwrap();
+        let response = service.router().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 503);
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        assert_eq!(body, r#"{"error":"SEALED"}"#);
+    }
 }
 
 /// Rules that name no program admit none.
