@@ -10,6 +10,7 @@ use iexec_tests::{
     bench::{Bench, World},
     cast::{Ask, Cast, Deal},
     files::FileServer,
+    task::PoolTask,
 };
 use network::{Role, local_wallet};
 use protocol::{
@@ -42,7 +43,7 @@ struct Trade {
     dataset: Address,
     granted: Address,
     other: Address,
-    _files: FileServer,
+    files: FileServer,
 }
 
 impl Trade {
@@ -75,7 +76,7 @@ impl Trade {
             dataset,
             granted,
             other,
-            _files: files,
+            files: files,
         })
     }
 
@@ -247,4 +248,53 @@ async fn cancelled(trade: &Trade) -> Result<()> {
     let again = life::cancel(&trade.client, &trade.owner, &order).await;
     ensure!(matches!(again, Err(Error::Closed { .. })), "{again:?}");
     Ok(())
+}
+
+/// What an owner serves may be gone, or another file: that is the result of a standard task, as a
+/// failed input is.
+pub(crate) async fn datasets_that_cannot_be_given(bench: Bench) -> Result<()> {
+    let trade = Trade::open(&bench).await?;
+    let here = trade.files.url(DATA[0].0);
+    let gone = trade.files.url("gone.csv");
+    for (url, cause, told) in [
+        (&gone, "DATASET_FILE_DOWNLOAD_FAILED", "404"),
+        (&here, "DATASET_FILE_BAD_CHECKSUM", "on chain it is 0x0707"),
+    ] {
+        let task = run_with(&trade, url, cause).await.context(cause)?;
+        ensure!(
+            task.message().contains(told),
+            "no `{told}` in `{}`",
+            task.message()
+        );
+    }
+    trade.world.stop().await
+}
+
+/// Runs the granted app with a dataset at that URL and a checksum of nothing.
+async fn run_with(trade: &Trade, url: &str, cause: &str) -> Result<PoolTask> {
+    let cast = trade.cast();
+    let asset = NewAsset::Dataset {
+        owner: trade.owner.address(),
+        name: url.to_owned(),
+        multiaddr: multiaddr::encode(url).into(),
+        checksum: B256::repeat_byte(7),
+    };
+    let mut grant = trade.grant(3)?.order;
+    grant.dataset = trade.owner.create(&asset).await?.0;
+    let domain = cast.hub.domain();
+    let grant = trade.owner.wallet().sign_order(grant, domain)?;
+    let Wished { app, request, ask } =
+        trade.wishes(trade.granted, cast.requester.wallet(), PRICE)?;
+    let mut request = request.order;
+    request.dataset = grant.order.dataset;
+    let request = cast.requester.wallet().sign_order(request, domain)?;
+    let deal = cast.match_with(&app, &grant, &request, &ask).await?;
+    let task = cast.ended_one(&deal).await?;
+    Cast::expect_end(&task, "COMPLETED", cause)?;
+    let result = cast.result(deal.tasks[0]).await?;
+    ensure!(
+        result.text("error.txt")?.starts_with("[IEXEC] "),
+        "no error.txt"
+    );
+    Ok(task)
 }

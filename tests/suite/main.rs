@@ -42,6 +42,7 @@ macro_rules! both {
 scenarios!(library, Builtin:
     examples::publish_list_and_run,
     governance::dataset_orders_are_kept,
+    governance::datasets_that_cannot_be_given,
 );
 
 scenarios!(idle, Builtin:

@@ -200,6 +200,57 @@ fn a_result_is_opened_with_the_beneficiarys_key() {
 }
 
 #[test]
+fn a_result_key_from_elsewhere_is_taken_in_the_usual_form() {
+    let folder = Folder::with_wallet();
+    folder.write("mine.pem", vector("TEST_ONLY_rsa2048.pkcs1.key.pem"));
+    let import = ["result", "import-encryption-key", "mine.pem", "--raw"];
+    let said: Value = serde_json::from_str(&folder.success(&import)).unwrap();
+    let dir = std::path::Path::new(said["secretPath"].as_str().unwrap());
+    let file = |key: &str| dir.join(said[key].as_str().unwrap());
+    let private = file("privateKeyFile");
+    let mode = fs::metadata(&private).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let public = fs::read_to_string(file("publicKeyFile")).unwrap();
+    let expected = String::from_utf8(vector("result/TEST_ONLY_rsa2048.pub.pem")).unwrap();
+    assert_eq!(public.trim(), expected.trim());
+    folder.write(
+        "encryptedResults.zip",
+        vector("own_encryptor.encrypted.zip"),
+    );
+    folder.success(&["result", "decrypt", "--raw"]);
+    let again = folder.raw_error(&import[..3]);
+    assert_eq!(again["error"]["name"], "ExitPromptError");
+    folder.success(&[&import[..], &["--force"]].concat());
+    folder.write(
+        "foreign.pem",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    );
+    let wrong = folder.raw_error(&["result", "import-encryption-key", "foreign.pem"]);
+    assert!(
+        wrong.to_string().contains("not an RSA private key"),
+        "{wrong}"
+    );
+    assert!(!wrong.to_string().contains("AAAA"), "{wrong}");
+}
+
+/// The official client returns seven bytes too many and no error.
+#[test]
+fn a_damaged_result_is_not_saved() {
+    let folder = Folder::with_wallet();
+    folder.write(
+        ".secrets/beneficiary/mine",
+        vector("TEST_ONLY_rsa2048.key.pem"),
+    );
+    folder.write(
+        "encryptedResults.zip",
+        vector("result/neg_corrupt_last_byte.encrypted.zip"),
+    );
+    let error = folder.raw_error(&["result", "decrypt", "--beneficiary-key-file", "mine"]);
+    assert!(error.to_string().contains("damaged"), "{error}");
+    assert!(!folder.0.path().join("results.zip").exists());
+}
+
+#[test]
 fn the_doctor_finds_what_is_broken_and_names_what_mends_it() {
     let folder = Folder::with_wallet();
     let wallet = folder.0.path().join("wallet.json");

@@ -1,5 +1,5 @@
-//! Downloading input files: the one place where a requester's text decides where the worker
-//! connects to (`design.md` §5).
+//! Downloading input files and datasets: the one place where a stranger's text decides where the
+//! worker connects to (`design.md` §5).
 
 use std::{
     collections::HashSet,
@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::Cause;
+use chain::DatasetInfo;
+use protocol::{B256, Cause, multiaddr};
 use reqwest::{
     Response,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -63,6 +64,44 @@ pub async fn fetch_all(
     let clock = &retry::System;
     let tries = Tries { clock, deadline };
     fetch_bounded(urls, folder, policy, tries, FILE_BYTES_MAX, TASK_BYTES_MAX).await
+}
+
+/// Downloads the dataset of a standard task into `folder`, under its address: what
+/// `IEXEC_DATASET_FILENAME` says. It is given as it lies there, an encrypted one too: its key is
+/// for enclaves only. Without a checksum on chain any file is the right one, as upstream.
+///
+/// # Errors
+/// [`Cause::DatasetFileDownloadFailed`], [`Cause::DatasetFileBadChecksum`].
+pub async fn fetch_dataset(
+    dataset: &DatasetInfo,
+    folder: &Path,
+    policy: &Policy,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let clock = &retry::System;
+    let tries = Tries { clock, deadline };
+    let url = multiaddr::location(&dataset.multiaddr);
+    let failed =
+        |reason: String| Failure::new(Cause::DatasetFileDownloadFailed, format!("{url}: {reason}"));
+    let client = client(policy).map_err(|e| failed(e.to_string()))?;
+    let to = folder.join(dataset.address.to_checksum(None));
+    let fetched = tries.run(&url, || fetch(&client, &url, &to, policy, FILE_BYTES_MAX));
+    fetched.await.map_err(|e| failed(e.to_string()))?;
+    let hashed = tokio::task::spawn_blocking(move || checksum(&to)).await;
+    let found = hashed.map_err(io::Error::other).flatten();
+    let found = found.map_err(|e| failed(e.to_string()))?;
+    if dataset.checksum.is_zero() || found == dataset.checksum {
+        return Ok(());
+    }
+    let expected = dataset.checksum;
+    let message = format!("{url} has the checksum {found}, on chain it is {expected}");
+    Err(Failure::new(Cause::DatasetFileBadChecksum, message))
+}
+
+fn checksum(path: &Path) -> io::Result<B256> {
+    let mut hash = Sha256::new();
+    io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
+    Ok(B256::from_slice(&hash.finalize()))
 }
 
 async fn fetch_bounded(

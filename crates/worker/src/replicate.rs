@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chain::{Actor, AppInfo, Hub};
+use chain::{Actor, AppInfo, DatasetInfo, Hub};
 use engine::{Engine, Image, ImageRef, Pin, Progress, ProgressSink};
 use futures_util::future::BoxFuture;
 use protocol::{
@@ -105,6 +105,8 @@ pub(crate) struct Replicate<'a> {
 pub(crate) struct Facts {
     pub(crate) deal: Deal,
     pub(crate) app: AppInfo,
+    /// Of a standard task: enclaves get theirs decrypted.
+    dataset: Option<DatasetInfo>,
     pub(crate) params: DealParams,
     pub(crate) timeref: u64,
 }
@@ -305,9 +307,11 @@ impl Replicate<'_> {
         if params.iexec_result_encryption == Some(true) && !deal.tag.is_tee() {
             return Err(Failure::plain(Cause::TaskDescriptionInvalid));
         }
+        let dataset = self.dataset(&deal).await?;
         Ok(Facts {
             deal,
             app,
+            dataset,
             params,
             timeref: category.work_clock_time_ref,
         })
@@ -355,6 +359,15 @@ impl Replicate<'_> {
         }
         let message = format!("the deal needs {needs} nRLC, the worker's deposit is {has} nRLC");
         Err(Failure::new(Cause::StakeTooLow, message))
+    }
+
+    async fn dataset(&self, deal: &Deal) -> Result<Option<DatasetInfo>, Failure> {
+        let dataset = deal.dataset.pointer;
+        if dataset.is_zero() || deal.tag.is_tee() {
+            return Ok(None);
+        }
+        let found = self.hub().dataset(dataset).await;
+        found.map_err(|e| Failure::from_error(Cause::ChainUnreachable, &e))
     }
 
     /// Image and inputs; none when a download failed, which becomes the result itself.
@@ -418,6 +431,9 @@ impl Replicate<'_> {
         let last = Deadlines::of(facts.deal.start_time, facts.timeref).contribution;
         let last = last.saturating_sub(facts.timeref);
         let deadline = self.instant(last).await;
+        if let Some(dataset) = &facts.dataset {
+            inputs::fetch_dataset(dataset, &folders.input(), &policy, deadline).await?;
+        }
         inputs::fetch_all(
             facts.params.input_files(),
             &folders.input(),

@@ -16,6 +16,7 @@ mod image;
 mod keys;
 mod net;
 mod official;
+mod opened;
 mod orders;
 mod person;
 mod platform;
@@ -87,6 +88,12 @@ async fn wrong_uses_are_refused_before_money_moves() {
 async fn confidential_from_dataset_to_deal() {
     let test = "confidential_from_dataset_to_deal";
     play(test, Choice::Builtin, confidential::tell).await;
+}
+
+#[tokio::test]
+async fn an_opened_result_is_compared_with_the_chain() {
+    let test = "an_opened_result_is_compared_with_the_chain";
+    play(test, Choice::Builtin, opened::tell).await;
 }
 
 #[tokio::test]
