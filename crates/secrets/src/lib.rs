@@ -27,6 +27,7 @@ mod testing;
 mod value;
 mod vault;
 
+pub use attest::Policy;
 pub use attested::{Attestation, PRODUCTION_CHAINS};
 pub use error::Error;
 pub use http::BODY_BYTES_MAX;
