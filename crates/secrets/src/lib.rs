@@ -7,9 +7,12 @@
 //! For a confidential task it makes the enclave's key and a session that holds what the enclave
 //! is to be given; it releases neither (spec/secrets-tee.md §1.4).
 
+pub mod admin;
 pub mod audit;
+mod backup;
 mod error;
 mod http;
+mod import;
 mod keyring;
 mod ledger;
 mod metrics;
@@ -25,8 +28,10 @@ mod testing;
 mod value;
 mod vault;
 
+pub use backup::{BackupPublic, BackupSecret, Manifest, Summary};
 pub use error::Error;
 pub use http::BODY_BYTES_MAX;
+pub use import::Imported;
 pub use ledger::{Ledger, Unavailable};
 pub use mode::Mode;
 pub use rotation::{Checked, Rotation};
