@@ -210,7 +210,8 @@ impl Cast {
             .sign_order(order, self.hub.domain())?)
     }
 
-    fn pool_order(&self, ask: &Ask) -> Result<Signed<WorkerpoolOrder>> {
+    /// The pool's offer, at the price of `ask`.
+    pub fn pool_order(&self, ask: &Ask) -> Result<Signed<WorkerpoolOrder>> {
         let order = WorkerpoolOrder {
             workerpool: self.workerpool,
             workerpoolprice: U256::from(ask.pool_price),

@@ -7,6 +7,7 @@ mod causes;
 mod crash;
 mod examples;
 mod failure;
+mod governance;
 mod happy;
 mod live;
 mod official;
@@ -38,7 +39,10 @@ macro_rules! both {
     };
 }
 
-scenarios!(library, Builtin: examples::publish_list_and_run,);
+scenarios!(library, Builtin:
+    examples::publish_list_and_run,
+    governance::dataset_orders_are_kept,
+);
 
 scenarios!(idle, Builtin:
     bag::finalized_in_few_transactions,

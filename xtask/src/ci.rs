@@ -18,6 +18,9 @@ const STEPS: &[(&str, &[&str])] = &[
         &[
             "clippy",
             "--workspace",
+            // It needs a C++ compiler; its own step compiles it where there is one.
+            "--exclude",
+            "iexec-fuzz",
             "--all-targets",
             // The tests build it without: so both ways are seen, and nothing is built twice.
             "--features",
@@ -29,6 +32,7 @@ const STEPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("docs", &["xtask", "docs", "--check"]),
+    ("fuzz", &["xtask", "fuzz"]),
     (
         "tests",
         &["test", "--workspace", "--locked", "--no-fail-fast"],

@@ -62,6 +62,14 @@ struct Wish<'a> {
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let wish = parse(&words)?;
+    if !has_compiler() {
+        ensure!(
+            std::env::var_os("CI").is_none(),
+            "libFuzzer needs a C++ compiler"
+        );
+        say("skipped: fuzz: libFuzzer needs a C++ compiler (Debian: apt install g++)");
+        return Ok(());
+    }
     let programs = build()?;
     let chosen: Vec<_> = TARGETS
         .iter()
@@ -103,18 +111,24 @@ fn parse<'a>(words: &[&'a str]) -> anyhow::Result<Wish<'a>> {
     Ok(wish)
 }
 
+fn has_compiler() -> bool {
+    let program = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let mut compiler = Command::new(program);
+    compiler.arg("--version").stdout(Stdio::null());
+    compiler.status().is_ok_and(|status| status.success())
+}
+
 /// Compiles all targets; where their programs are then.
 fn build() -> anyhow::Result<PathBuf> {
     let folder = build_folder()?;
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--bins", "--target", MACHINE])
-        .arg("--manifest-path")
-        .arg(repository()?.join("fuzz/Cargo.toml"))
+        .args(["build", "--locked", "--package", "iexec-fuzz", "--bins"])
+        .args(["--profile", "fuzz", "--target", MACHINE])
         .env("CARGO_TARGET_DIR", &folder)
         .env("RUSTFLAGS", MARKS)
         .status()?;
     ensure!(status.success(), "the targets do not compile");
-    Ok(folder.join(MACHINE).join("debug"))
+    Ok(folder.join(MACHINE).join("fuzz"))
 }
 
 /// Beside what the others are built into: the same crates are compiled otherwise here.

@@ -23,6 +23,7 @@ const ACCEPTED: &[&str] = &[
     "CDLA-Permissive-2.0",
     "BSL-1.0",
     "MIT-0",
+    "NCSA",
 ];
 
 /// Crates that carry a licence file but no SPDX text; looked at by hand.

@@ -1,11 +1,11 @@
 //! What Intel publishes about platforms, signed: certificates, revocations, which versions are
 //! good. It ages within weeks.
 
-use dcap_qvl::QuoteCollateralV3;
+use dcap_qvl::{QuoteCollateralV3, intel, quote::Quote};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, Platform, Reason, Rejected, shape};
 
 /// Collateral for one family of platforms, in the JSON form of the verification library: revocation
 /// lists and signatures in hexadecimal.
@@ -21,7 +21,54 @@ struct Dates {
     next_update: String,
 }
 
+/// Which machines a piece of collateral is for: Intel publishes one for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Family {
+    /// Intel's number of the model and its platform.
+    pub fmspc: [u8; 6],
+    /// Which kind of enclave.
+    pub platform: Platform,
+}
+
+impl Family {
+    /// The family that a quote says it is of. Nothing is verified: it is only to find the
+    /// collateral to verify it with.
+    ///
+    /// # Errors
+    /// [`Reason::QuoteFormat`], or [`Reason::Chain`] for a quote without readable certificates.
+    pub fn of_quote(quote: &[u8]) -> Result<Self, Rejected> {
+        shape::check(quote)?;
+        let refused = |reason| move |error| Rejected::new(reason, format!("{error:#}"));
+        let quote = Quote::parse(quote).map_err(refused(Reason::QuoteFormat))?;
+        let platform = match quote.header.is_sgx() {
+            true => Platform::Sgx,
+            false => Platform::Tdx,
+        };
+        let fmspc = intel::quote_fmspc(&quote).map_err(refused(Reason::Chain))?;
+        Ok(Self { fmspc, platform })
+    }
+}
+
+/// What platform data says it is for.
+#[derive(Deserialize)]
+struct About {
+    id: String,
+    fmspc: String,
+}
+
 impl Collateral {
+    /// The machines that it is for; none when it does not say.
+    pub fn family(&self) -> Option<Family> {
+        let about: About = serde_json::from_str(&self.0.tcb_info).ok()?;
+        let platform = match about.id.as_str() {
+            "TDX" => Platform::Tdx,
+            "SGX" => Platform::Sgx,
+            _ => return None,
+        };
+        let fmspc = hex::decode(about.fmspc).ok()?.try_into().ok()?;
+        Some(Family { fmspc, platform })
+    }
+
     /// Until when it is good, seconds since 1970: the earlier of its two signed documents. The
     /// revocation lists have dates of their own, which verification checks.
     ///
@@ -80,6 +127,15 @@ impl From<&Collateral> for QuoteCollateralV3 {
 mod tests {
     use super::*;
     use crate::fuzz::vector;
+
+    #[test]
+    fn a_quote_and_its_collateral_are_of_one_family() {
+        let family = Family::of_quote(vector::QUOTE).unwrap();
+        assert_eq!(vector::collateral().family(), Some(family));
+        assert_eq!(family.platform, Platform::Tdx);
+        let rejected = Family::of_quote(&vector::QUOTE[1..]).unwrap_err();
+        assert_eq!(rejected.reason, Reason::QuoteFormat);
+    }
 
     #[test]
     fn the_json_form_is_kept_and_its_time_is_limited() {

@@ -38,7 +38,10 @@ fn bad(what: &str) -> io::Error {
 fn parse(digits: &[u8]) -> Option<Vec<(String, String)>> {
     let (pairs, rest) = digits.as_chunks();
     let bytes = pairs.iter().map(byte).collect::<Option<Vec<_>>>()?;
-    let text = String::from_utf8(bytes).ok().filter(|_| rest.is_empty())?;
+    let text = String::from_utf8(bytes).ok()?;
+    if !rest.is_empty() || !(text.is_empty() || text.ends_with('\0')) {
+        return None;
+    }
     let (mut variables, mut words) = (Vec::new(), text.split_terminator('\0'));
     while let Some(name) = words.next() {
         variables.push((name.to_owned(), words.next()?.to_owned()));

@@ -36,7 +36,7 @@ pub struct Config {
     /// is not root's listens there.
     pub runtime_dir: Option<PathBuf>,
     /// Where the built-in engine keeps its images and running containers, and Docker the list of
-    /// images that were pulled.
+    /// images that were pulled and what starts programs with secrets.
     pub root_dir: PathBuf,
     /// Who we are at registries that do not serve everybody.
     pub credentials: Credentials,

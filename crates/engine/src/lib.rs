@@ -41,6 +41,8 @@ mod digest;
 mod disk;
 mod docker;
 mod error;
+#[cfg(target_os = "linux")]
+mod harden;
 mod image;
 mod log;
 mod network;
@@ -72,6 +74,8 @@ pub use detect::{Choice, Config, HELPER_SUBCOMMAND, detect};
 pub use digest::Digest;
 pub use docker::Docker;
 pub use error::Error;
+#[cfg(target_os = "linux")]
+pub use harden::{Hardened, harden, tether};
 pub use image::{Image, Pin, Resolved};
 pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
 pub use progress::{Progress, ProgressSink};

@@ -45,6 +45,13 @@ impl Context {
         crate::outcome::note(self.raw, text.as_ref());
     }
 
+    /// Warns while the command runs; programs get it with the end of the command.
+    pub(crate) fn warn(&self, text: &str) {
+        if !self.raw {
+            crate::outcome::to_stderr(&format!("⚠ {text}"));
+        }
+    }
+
     /// Passes on what an app prints.
     pub(crate) fn echo(&self, text: &str) {
         if !self.raw {

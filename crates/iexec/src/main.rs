@@ -16,6 +16,7 @@ mod resolver;
 mod secret;
 mod show;
 mod spans;
+mod tee;
 mod wallets;
 
 use std::process::ExitCode;

@@ -23,6 +23,8 @@ pub(crate) struct Report {
     data: Option<String>,
     /// All there is to print, with `--raw` as without.
     line: Option<String>,
+    /// What a program must not miss: a key of `--raw`. People have read it before.
+    warning: Option<&'static str>,
 }
 
 impl Report {
@@ -55,6 +57,12 @@ impl Report {
         }
     }
 
+    /// Tells programs too of what people were warned of.
+    pub(crate) fn with_warning(mut self, warning: Option<&'static str>) -> Self {
+        self.warning = warning;
+        self
+    }
+
     /// Shows `value` on stdout.
     pub(crate) fn with_data(mut self, value: &Value) -> Self {
         self.data = Some(show::tree(value));
@@ -66,6 +74,8 @@ impl Report {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     name: &'static str,
+    /// Which rule of confidential runs is broken.
+    code: Option<&'static str>,
     message: String,
     hint: Option<String>,
     /// Keys that `--raw` shows before `error`: a run that failed half-way.
@@ -77,6 +87,7 @@ impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             name: "Error",
+            code: None,
             message: message.into(),
             hint: None,
             partial: None,
@@ -139,6 +150,9 @@ impl Failure {
 
     fn error(&self) -> Value {
         let mut error = json!({ "name": self.name, "message": self.message });
+        if let Some(code) = self.code {
+            error["code"] = json!(code);
+        }
         if let Some(hint) = &self.hint {
             error["hint"] = json!(hint);
         }
@@ -154,7 +168,8 @@ impl std::fmt::Display for Failure {
 
 impl From<sdk::Error> for Failure {
     fn from(error: sdk::Error) -> Self {
-        let failure = Self::with_sources(&error).named(error.name());
+        let mut failure = Self::with_sources(&error).named(error.name());
+        failure.code = error.code();
         match error.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -220,6 +235,11 @@ fn print_report(is_raw: bool, report: Report) {
         let mut line = Map::new();
         line.insert("ok".to_owned(), json!(true));
         line.extend(report.raw.into_iter().filter(|(_, value)| !value.is_null()));
+        line.extend(
+            report
+                .warning
+                .map(|text| ("warning".to_owned(), json!(text))),
+        );
         to_stdout(&Value::Object(line).to_string());
         return;
     }
@@ -242,6 +262,9 @@ fn print_failure(name: &str, is_raw: bool, failure: &Failure) {
     ));
     if let Some(hint) = &failure.hint {
         to_stderr(&format!("  hint: {hint}"));
+    }
+    if let Some(code) = failure.code {
+        to_stderr(&format!("  code: {code}"));
     }
 }
 

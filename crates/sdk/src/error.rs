@@ -2,7 +2,10 @@
 
 use protocol::{Address, U256};
 
-use crate::run::check::{Mismatch, Shortfall};
+use crate::{
+    misuse::{Code, Misuse},
+    run::check::{Mismatch, Shortfall},
+};
 
 /// A service that is called over HTTP; names the failure for people and for `--raw`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +123,9 @@ pub enum Error {
         /// How to supply it.
         hint: Option<String>,
     },
+    /// A confidential run cannot work as it is asked for.
+    #[error("{0}")]
+    Misuse(Box<Misuse>),
     /// The chain knows no such object.
     #[error("No {kind} found for id {id} on chain {chain_id}")]
     NotFound {
@@ -317,7 +323,6 @@ impl Error {
         move |source| Self::Chain { action, source }
     }
 
-    /// A value of the wrong form.
     /// A value that has not the form its field asks for, in the official words.
     pub fn malformed(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed {
@@ -338,6 +343,7 @@ impl Error {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Invalid { .. } | Self::Malformed { .. } | Self::Protocol(_) => "ValidationError",
+            Self::Misuse(misuse) if misuse.code.is_about_a_value() => "ValidationError",
             Self::NotFound { .. } => "ObjectNotFoundError",
             Self::Chain { .. } => "Web3ProviderCallError",
             Self::Api { api, .. } => api.error_name(),
@@ -345,9 +351,23 @@ impl Error {
         }
     }
 
+    /// Which rule of confidential runs is broken, for programs.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Misuse(misuse) => Some(misuse.code.as_str()),
+            Self::NoOrder { kind, .. } | Self::Unmatchable(Mismatch::Restricted { kind, .. })
+                if *kind == "dataset" =>
+            {
+                Some(Code::DatasetNotGranted.as_str())
+            }
+            _ => None,
+        }
+    }
+
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Misuse(misuse) => Some(misuse.hint.clone()),
             Self::Malformed { field, .. } => Some(format!("correct {field}")),
             Self::Protocol(protocol::Error::Amount { reason, .. }) => Some((*reason).to_owned()),
             Self::NoSuchIndex { kind, index, owner } => {
@@ -357,6 +377,9 @@ impl Error {
             Self::UnknownKey { key, .. } => Some(format!("remove or correct {key}")),
             Self::Configuration { hint, .. } | Self::Wallet { hint, .. } => hint.clone(),
             Self::NoOrder { hint, .. } => Some(hint.clone()),
+            Self::Unmatchable(Mismatch::Restricted { kind, to, .. }) => Some(format!(
+                "take another {kind} order, or ask its owner for one that allows this {to}"
+            )),
             Self::Insolvent(shortfall) => Some(shortfall.hint()),
             Self::ChecksumDiffers { .. } => Some(
                 "remove `checksum` from iexec.json to take the image's own, or correct the tag"

@@ -186,12 +186,39 @@ pub(crate) async fn success(call: &Call<'_>, response: Response) -> Result<Respo
     Err(call.error(stated.map_or_else(|| format!("{base} answered {status}"), str::to_owned)))
 }
 
+/// The bytes of an answer that is small if it is what it should be.
+pub(crate) async fn body(call: &Call<'_>, response: Response) -> Result<Vec<u8>, Error> {
+    read(call, response, JSON_BYTES_MAX).await
+}
+
+/// The beginning of an answer, at most `max` bytes, and whether that is all of it.
+pub(crate) async fn beginning(
+    call: &Call<'_>,
+    response: Response,
+    max: usize,
+) -> Result<(Vec<u8>, bool), Error> {
+    let mut stream = response.bytes_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| broken_off(call, &error))?;
+        let room = max - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Ok((bytes, false));
+        }
+    }
+    Ok((bytes, true))
+}
+
+fn broken_off(call: &Call<'_>, error: &reqwest::Error) -> Error {
+    call.error(format!("the answer broke off: {}", innermost(error)))
+}
+
 async fn read(call: &Call<'_>, response: Response, max: usize) -> Result<Vec<u8>, Error> {
     let mut body = response.bytes_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
-        let chunk = chunk
-            .map_err(|error| call.error(format!("the answer broke off: {}", innermost(&error))))?;
+        let chunk = chunk.map_err(|error| broken_off(call, &error))?;
         if bytes.len() + chunk.len() > max {
             return Err(call.error(format!("the answer is larger than {max} bytes")));
         }

@@ -3,9 +3,9 @@
 
 use std::future::Future;
 
-use protocol::B256;
+use protocol::{Address, B256};
 
-use crate::Error;
+use crate::{Code, Error, Misuse};
 
 /// What an image's name means today.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +113,85 @@ pub fn pin(
     }
 }
 
+/// What became of looking an image up before a confidential run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It is there.
+    Found(Resolved),
+    /// The registry answers that it has no such image.
+    NotFound,
+    /// It could not be asked, or does not tell us: only workers may have its password.
+    Unknown(String),
+}
+
+/// Judges whether the image that `checksum` pins can be there at all. `by_name` is what
+/// `multiaddr` means today, `by_digest` what its repository has under the checksum: an older image
+/// whose tag has moved on is as good. What could not be found out comes back, for people.
+///
+/// # Errors
+/// [`Error::Misuse`] when the registry answers, and has no such image.
+pub fn confirm(
+    app: Address,
+    multiaddr: &str,
+    checksum: B256,
+    by_name: &Lookup,
+    by_digest: &Lookup,
+) -> Result<Option<String>, Error> {
+    let is_meant = match by_name {
+        Lookup::Found(found) => [found.digest, found.image_id].contains(&Some(checksum)),
+        _ => false,
+    };
+    let differs = |why: String| {
+        let reason = format!("the checksum {checksum} of app {app} pins no image: {why}");
+        let hint = "its owner pushes the image and deploys the app again with its digest; or use \
+                    --skip-preflight-check";
+        Err(Misuse::error(Code::ImageDigestDiffers, reason, hint))
+    };
+    match (by_name, by_digest) {
+        _ if is_meant => Ok(None),
+        (_, Lookup::Found(_)) => Ok(None),
+        (Lookup::Found(found), Lookup::NotFound) => {
+            let now = found.digest.or(found.image_id).unwrap_or_default();
+            differs(format!("`{multiaddr}` has the digest {now}"))
+        }
+        (Lookup::NotFound, Lookup::NotFound) => {
+            differs(format!("`{multiaddr}` is not in its registry"))
+        }
+        (_, Lookup::Unknown(reason)) | (Lookup::Unknown(reason), _) => Ok(Some(format!(
+            "whether the image of app {app} is there could not be checked: {reason}"
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_nobody_can_pull_is_told_before_a_run() {
+        let (app, here) = (Address::ZERO, || {
+            Lookup::Found(found(Some(A), None).unwrap())
+        });
+        let judge = |checksum, by_name: Lookup, by_digest: Lookup| match confirm(
+            app, "x/y:1", checksum, &by_name, &by_digest,
+        ) {
+            Ok(None) => "good",
+            Ok(Some(_)) => "unknown",
+            Err(error) => error.code().unwrap(),
+        };
+        let silent = || Lookup::Unknown("offline".to_owned());
+        let local = Lookup::Found(found(None, Some(B)).unwrap());
+        assert_eq!(judge(A, here(), silent()), "good");
+        assert_eq!(judge(B, local, silent()), "good");
+        assert_eq!(judge(B, here(), here()), "good", "the tag has moved on");
+        assert_eq!(judge(B, here(), Lookup::NotFound), "IMAGE_DIGEST_DIFFERS");
+        assert_eq!(
+            judge(B, Lookup::NotFound, Lookup::NotFound),
+            "IMAGE_DIGEST_DIFFERS"
+        );
+        assert_eq!(judge(B, here(), silent()), "unknown");
+        assert_eq!(judge(B, silent(), Lookup::NotFound), "unknown");
+    }
 
     const A: B256 = B256::repeat_byte(1);
     const B: B256 = B256::repeat_byte(2);

@@ -31,6 +31,7 @@ pub mod files;
 mod http;
 pub mod image;
 pub mod keystore;
+mod misuse;
 pub mod order;
 pub mod parse;
 pub mod requester;
@@ -46,6 +47,7 @@ pub mod workerpool;
 
 pub use client::Client;
 pub use error::{Api, Error, Move};
+pub use misuse::{Code, Misuse};
 
 fn keccak(bytes: impl AsRef<[u8]>) -> protocol::B256 {
     alloy::primitives::keccak256(bytes)

@@ -57,6 +57,18 @@ pub enum Error {
     /// A value could not be sealed.
     #[error("failed to seal a secret")]
     Seal,
+    /// Simulated attestation without the word that it protects nothing.
+    #[error("simulated attestation protects no secret: it must be allowed in so many words")]
+    Insecure,
+    /// Simulated attestation where real secrets are.
+    #[error("attestation is never simulated on chain {chain_id}")]
+    ProductionChain {
+        /// The chain.
+        chain_id: u64,
+    },
+    /// The simulated platform cannot be used.
+    #[error("failed to open the simulated platform")]
+    Simulator(#[from] simulator::Error),
 }
 
 impl Error {

@@ -15,6 +15,9 @@ pub struct Unavailable(pub String);
 /// A hub as this service sees it. Every method fails only when the chain cannot be asked.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
+    /// The chain's id and the hub's address.
+    fn place(&self) -> (u64, Address);
+
     /// `owner()` of the contract at `entry`; none when there is no such contract.
     ///
     /// # Errors
@@ -58,6 +61,10 @@ fn unavailable(error: chain::Error) -> Unavailable {
 
 #[async_trait]
 impl Ledger for Hub {
+    fn place(&self) -> (u64, Address) {
+        (self.chain_id(), self.address())
+    }
+
     async fn owner_of(&self, entry: Address) -> Result<Option<Address>, Unavailable> {
         match Hub::owner_of(self, entry).await {
             Ok(owner) => Ok(Some(owner)),

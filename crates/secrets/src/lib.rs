@@ -5,8 +5,10 @@
 //! sealed before they reach the database (spec/secrets-tee.md §1.2, spec/client.md §3.3).
 //!
 //! For a confidential task it makes the enclave's key and a session that holds what the enclave
-//! is to be given; it releases neither (spec/secrets-tee.md §1.4).
+//! is to be given (spec/secrets-tee.md §1.4), and releases each of its stages to an enclave that
+//! has proved what it is, and to nobody else (§5.4).
 
+mod attested;
 pub mod audit;
 mod error;
 mod http;
@@ -21,6 +23,7 @@ mod testing;
 mod value;
 mod vault;
 
+pub use attested::{Attestation, PRODUCTION_CHAINS};
 pub use error::Error;
 pub use http::BODY_BYTES_MAX;
 pub use ledger::{Ledger, Unavailable};

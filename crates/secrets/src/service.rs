@@ -6,7 +6,9 @@ use axum::Router;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Ledger, Pipeline, Slot, Value, http, vault::Vault};
+use crate::{
+    Attestation, Error, Ledger, Pipeline, Slot, Value, attested::Attested, http, vault::Vault,
+};
 
 /// How often keys and sessions of tasks that are over are deleted, as upstream.
 const PURGE_PERIOD_S: u64 = 3_600;
@@ -30,6 +32,9 @@ pub struct Config {
     /// The stages around the app, told to enclaves.
     #[serde(default)]
     pub pipeline: Pipeline,
+    /// How enclaves prove what they are; without it no session is released to anybody.
+    #[serde(default)]
+    pub attestation: Option<Attestation>,
 }
 
 /// A TEE framework, with the official spelling.
@@ -53,6 +58,7 @@ impl Config {
             framework: None,
             public_url: String::new(),
             pipeline: Pipeline::default(),
+            attestation: None,
         }
     }
 
@@ -75,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) framework: Option<Framework>,
     pub(crate) public_url: String,
     pub(crate) pipeline: Pipeline,
+    pub(crate) attested: Option<Arc<Attested>>,
 }
 
 /// The secret management service. Its router does everything; [`Service::run`] only tidies up.
@@ -93,6 +100,11 @@ impl Service {
         tokio::fs::create_dir_all(&config.data_dir)
             .await
             .map_err(Error::disk("create", &config.data_dir))?;
+        let (chain_id, _) = ledger.place();
+        let attested = config.attestation.clone();
+        let attested = attested
+            .map(|one| Attested::open(one, chain_id))
+            .transpose()?;
         let key = config.data_dir.join("secrets.key");
         let shared = Shared {
             vault: Vault::open(&config.database_url()?, key).await?,
@@ -100,6 +112,7 @@ impl Service {
             framework: config.framework,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             pipeline: config.pipeline,
+            attested: attested.map(Arc::new),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -124,14 +137,18 @@ impl Service {
         let tidy = async {
             loop {
                 self.purge().await;
+                self.shared.attested.iter().for_each(|one| one.warn());
                 tokio::time::sleep(period).await;
             }
         };
         shutdown.run_until_cancelled(tidy).await;
     }
 
-    /// The chain's clock counts: its deadlines are by it.
+    /// The chain's clock counts: its deadlines are by it. Nonces are by our own.
     pub(crate) async fn purge(&self) {
+        if let Some(attested) = &self.shared.attested {
+            attested.tidy(&self.shared.vault).await;
+        }
         let now = match self.shared.ledger.now().await {
             Ok(now) => now,
             Err(error) => return tracing::warn!(%error, "nothing is deleted"),
@@ -146,6 +163,11 @@ impl Service {
     #[cfg(test)]
     pub(crate) fn vault(&self) -> &Vault {
         &self.shared.vault
+    }
+
+    #[cfg(test)]
+    pub(crate) fn attested(&self) -> &Attested {
+        self.shared.attested.as_ref().unwrap()
     }
 
     /// For parts of the same process.

@@ -23,6 +23,7 @@ enum Kind {
     Web2,
     Requester,
     App,
+    Identity,
 }
 
 impl Slot {
@@ -41,6 +42,15 @@ impl Slot {
             kind: Kind::App,
             owner: app,
             name: APP_INDEX.to_owned(),
+        }
+    }
+
+    /// The service's own key, by which enclaves recognise it: no route pushes one.
+    pub(crate) fn identity() -> Self {
+        Self {
+            kind: Kind::Identity,
+            owner: Address::ZERO,
+            name: "ed25519".to_owned(),
         }
     }
 
@@ -71,7 +81,7 @@ impl Slot {
         match self.kind {
             Kind::Web2 => 0,
             Kind::Dataset => 1,
-            Kind::Requester | Kind::App => 2,
+            Kind::Requester | Kind::App | Kind::Identity => 2,
         }
     }
 
@@ -81,6 +91,7 @@ impl Slot {
             Kind::Web2 => "web2",
             Kind::Requester => "requester",
             Kind::App => "app",
+            Kind::Identity => "identity",
         }
     }
 

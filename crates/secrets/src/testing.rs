@@ -20,7 +20,7 @@ use protocol::{
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-use crate::{Config, Framework, Ledger, Service, Unavailable, tee::Place};
+use crate::{Attestation, Config, Error, Framework, Ledger, Service, Unavailable};
 
 pub(crate) const APP: Address = Address::repeat_byte(0xaa);
 pub(crate) const DATASET: Address = Address::repeat_byte(0xda);
@@ -31,6 +31,7 @@ pub(crate) const ORIGIN: &str = "http://sms.test";
 /// What the chain says; tests change it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
+    pub(crate) place: (u64, Address),
     pub(crate) owner: Option<Address>,
     pub(crate) away: Option<Unavailable>,
     pub(crate) now: u64,
@@ -72,6 +73,10 @@ impl Script {
 
 #[async_trait]
 impl Ledger for Script {
+    fn place(&self) -> (u64, Address) {
+        self.0.lock().unwrap().place
+    }
+
     async fn owner_of(&self, _: Address) -> Result<Option<Address>, Unavailable> {
         self.read(|state| state.owner)
     }
@@ -175,6 +180,7 @@ pub(crate) struct Scene {
     pub(crate) wallet: PrivateKeySigner,
     pub(crate) chain: Script,
     framework: Option<Framework>,
+    pub(crate) attestation: Option<Attestation>,
     directory: tempfile::TempDir,
 }
 
@@ -191,12 +197,13 @@ impl Scene {
         framework: Option<Framework>,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let service = open(directory.path().to_owned(), &chain, framework).await;
+        let service = open(directory.path().to_owned(), &chain, framework, None).await;
         Self {
-            service,
+            service: service.unwrap(),
             wallet,
             chain,
             framework,
+            attestation: None,
             directory,
         }
     }
@@ -217,7 +224,14 @@ impl Scene {
 
     /// The same data opened again.
     pub(crate) async fn restart(&mut self) {
-        self.service = open(self.data_dir(), &self.chain, self.framework).await;
+        self.try_restart().await.unwrap();
+    }
+
+    pub(crate) async fn try_restart(&mut self) -> Result<(), Error> {
+        let attestation = self.attestation.clone();
+        let opened = open(self.data_dir(), &self.chain, self.framework, attestation).await;
+        self.service = opened?;
+        Ok(())
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -310,13 +324,10 @@ impl Scene {
 
     /// A session as it was before it was sealed.
     pub(crate) async fn sealed(&self, task: TaskId, worker: &PrivateKeySigner, id: &str) -> String {
-        let place = Place {
-            task,
-            worker: worker.address(),
-            purge_at: 0,
-        };
-        let session = self.service.vault().session(place, id).await;
-        session.unwrap().unwrap().expose().to_owned()
+        let session = self.service.vault().session(id).await;
+        let (place, session) = session.unwrap().unwrap();
+        assert_eq!((place.task, place.worker), (task, worker.address()));
+        session.expose().to_owned()
     }
 
     /// Whether some file of the service but the key file has these bytes.
@@ -328,13 +339,17 @@ impl Scene {
     }
 }
 
-async fn open(data_dir: PathBuf, chain: &Script, framework: Option<Framework>) -> Service {
+async fn open(
+    data_dir: PathBuf,
+    chain: &Script,
+    framework: Option<Framework>,
+    attestation: Option<Attestation>,
+) -> Result<Service, Error> {
     let mut config = Config::new(data_dir);
     config.framework = framework;
+    config.attestation = attestation;
     config.public_url = format!("{ORIGIN}/");
-    Service::open(config, Arc::new(chain.clone()))
-        .await
-        .unwrap()
+    Service::open(config, Arc::new(chain.clone())).await
 }
 
 pub(crate) fn sign(wallet: &PrivateKeySigner, digest: B256) -> String {

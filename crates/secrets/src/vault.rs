@@ -19,9 +19,14 @@ use crate::{
 const CONNECTIONS_MAX: u32 = 4;
 /// Own name, because services may share one PostgreSQL database.
 const MIGRATIONS_TABLE: &str = "secrets_migrations";
-const TABLES: [(i64, &str, &str); 2] = [
+const TABLES: [(i64, &str, &str); 3] = [
     (1, "secrets", include_str!("../migrations/0001_secrets.sql")),
     (2, "tee", include_str!("../migrations/0002_tee.sql")),
+    (
+        3,
+        "attestation",
+        include_str!("../migrations/0003_attestation.sql"),
+    ),
 ];
 /// The audit log, in the service's directory.
 pub(crate) const AUDIT_FILE: &str = "secrets.audit.jsonl";

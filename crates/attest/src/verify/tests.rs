@@ -182,7 +182,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn no_bytes_make_the_reader_of_quotes_panic(bytes in prop::collection::vec(any::<u8>(), 0..6000)) {
+    fn no_bytes_make_the_reader_of_quotes_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..6000),
+    ) {
         let verifier = Verifier::new(vector::trust(), vector::policy());
         prop_assert!(!fuzz::quote(&verifier, &bytes, &vector::collateral(), vector::NOW));
     }
@@ -207,7 +209,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_readers_of_json_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn no_text_makes_the_readers_of_json_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
         fuzz::event_log(&bytes);
         prop_assert!(!fuzz::redeem(&bytes));
     }

@@ -145,7 +145,8 @@ async fn orphan(world: &World, name: &str, script: &str) -> (PathBuf, fs::File) 
 }
 
 fn start_victim(world: &World, dir: &Path, name: &str, script: &str) -> Child {
-    let test = format!("{}::victim", world.engine.name());
+    let (module, _) = world.test.split_once("::").unwrap();
+    let test = format!("{module}::victim");
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &test])
         .env(MEETING_DIR, dir)

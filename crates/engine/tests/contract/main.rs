@@ -7,7 +7,9 @@
 )]
 
 mod cache;
+mod canary;
 mod cleanup;
+mod daemon;
 mod hostile;
 mod image;
 mod killed;
@@ -18,6 +20,8 @@ mod platform;
 mod private;
 mod run;
 mod seccomp;
+mod secret;
+mod with_secret;
 mod world;
 
 use world::World;
@@ -80,6 +84,11 @@ contract! {
     nobody::what_it_writes_is_the_workers,
     nobody::layers_of_many_owners_are_unpacked,
     nobody::a_network_is_none_or_refused,
+    secret::the_program_sees_its_secrets,
+    secret::nothing_else_is_different,
+    secret::what_cannot_start_is_named,
+    secret::codes_of_a_failed_start_are_the_programs_too,
+    secret::nobody_outside_sees_a_secret,
 }
 
 both! {
@@ -154,7 +163,65 @@ both! {
     network::outbound_does_not_reach_the_host,
     network::an_allowlist_is_all_there_is,
     network::a_name_without_address_does_not_start,
+    secret::the_program_sees_its_secrets,
+    secret::nothing_else_is_different,
+    secret::what_cannot_start_is_named,
+    secret::codes_of_a_failed_start_are_the_programs_too,
+    secret::nobody_outside_sees_a_secret,
+    secret::another_user_in_the_container_finds_nothing,
+    secret::what_was_never_told_is_not_adopted,
+    secret::unsound_ones_are_refused,
 }
+
+// With a secret in each run: whatever starts the program then, the rest of the contract holds.
+macro_rules! with_secret {
+    ($engine:ident: $($more:tt)*) => {
+        contract! {
+            $engine:
+            run::exit_code_is_the_programs,
+            run::a_signal_gives_128_plus_its_number,
+            run::stdout_and_stderr_are_told_apart_and_live,
+            run::logs_are_complete_when_the_run_returns,
+            run::args_replace_cmd_and_keep_entrypoint,
+            run::working_directory_and_user_are_the_images,
+            run::binds_show_what_they_should_and_no_more,
+            run::a_missing_bind_is_an_error,
+            run::a_missing_executable_is_a_clear_error,
+            run::nothing_written_survives_into_the_next_run,
+            limit::memory,
+            limit::processes,
+            limit::log_bytes,
+            limit::file_size,
+            limit::deadline,
+            limit::cancel,
+            limit::privileges_are_few_and_cannot_grow,
+            limit::network_none_has_only_loopback,
+            cleanup::kill_ends_a_run,
+            cleanup::a_dropped_run_leaves_nothing,
+            cleanup::sweep_takes_the_prefix_only,
+            $($more)*
+        }
+    };
+}
+
+with_secret! {
+    docker_with_secret:
+    killed::victim,
+    killed::a_killed_process_leaves_nothing_after_a_sweep,
+    killed::an_orphan_is_adopted_while_it_runs,
+    killed::an_orphan_is_adopted_after_its_end,
+}
+
+with_secret! {
+    builtin_with_secret:
+    killed::victim,
+    killed::a_killed_process_leaves_nothing_after_a_sweep,
+    killed::an_orphan_is_adopted_while_it_runs,
+    killed::an_orphan_is_adopted_after_its_end,
+    seccomp::what_opens_the_walls_is_refused,
+}
+
+with_secret! { podman_with_secret: }
 
 // What could differ with Podman behind Docker's API; the rest of the suite is about this program or
 // the kernel. Two things do differ: Podman adds `container` and `TERM` to the environment, and an
@@ -190,4 +257,11 @@ contract! { podman:
     cleanup::sweep_takes_the_prefix_only,
     network::outbound_reaches_the_world_and_nothing_private,
     network::outbound_does_not_reach_the_host,
+    secret::the_program_sees_its_secrets,
+    secret::nothing_else_is_different,
+    secret::what_cannot_start_is_named,
+    secret::codes_of_a_failed_start_are_the_programs_too,
+    secret::nobody_outside_sees_a_secret,
+    secret::another_user_in_the_container_finds_nothing,
+    secret::what_was_never_told_is_not_adopted,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::with_secret::WithSecret;
 use engine::testing::{self, Registry, TestImage, busybox};
 use engine::{Choice, Config, Engine, Exit, Image, LogChunk, RunSpec, Stream, log_channel};
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ pub(crate) struct World {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) test: &'static str,
     pub(crate) dir: TempDir,
-    docker_host: Option<String>,
+    pub(crate) docker_host: Option<String>,
     names: AtomicU32,
 }
 
@@ -77,6 +78,26 @@ impl World {
         Self::builtin(test).await
     }
 
+    /// Docker, with a secret in each run.
+    pub(crate) async fn docker_with_secret(test: &'static str) -> Option<Self> {
+        Some(Self::docker(test).await?.with_secret())
+    }
+
+    /// Podman, with a secret in each run.
+    pub(crate) async fn podman_with_secret(test: &'static str) -> Option<Self> {
+        Some(Self::podman(test).await?.with_secret())
+    }
+
+    /// The built-in engine, with a secret in each run.
+    pub(crate) async fn builtin_with_secret(test: &'static str) -> Option<Self> {
+        Some(Self::builtin(test).await?.with_secret())
+    }
+
+    fn with_secret(self) -> Self {
+        let engine = Arc::new(WithSecret(self.engine));
+        Self { engine, ..self }
+    }
+
     fn new(test: &'static str, engine: Arc<dyn Engine>, dir: TempDir) -> Option<Self> {
         match busybox() {
             Ok(_) => Some(Self {
@@ -113,7 +134,7 @@ impl World {
     /// A container name nobody else uses.
     pub(crate) fn name(&self) -> String {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
-        let test = self.test.rsplit("::").next().unwrap();
+        let test = self.test.replace("::", "-");
         format!("{}-{test}-{number}", std::process::id())
     }
 

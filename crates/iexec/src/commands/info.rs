@@ -1,12 +1,14 @@
 //! `iexec info`.
 
 use chain::Asset;
+use sdk::services::attestation;
 use serde_json::json;
 
 use crate::{
     cli::ChainArgs,
     context::Context,
     outcome::{Failure, Report},
+    tee,
 };
 
 /// The contracts' version that this program speaks (spec/client.md §1.4).
@@ -38,5 +40,11 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     if hub.is_native() {
         shown["rlcAddress"] = json!("the chain's own coin");
     }
-    Ok(Report::new(info, "iExec contracts addresses:").with_data(&shown))
+    let attestation = attestation::attestation(&client).await;
+    if let Some(enclaves) = tee::describe(&attestation) {
+        shown["enclaves"] = json!(enclaves);
+    }
+    let warning = attestation.is_simulated().then_some(tee::SIMULATED);
+    let report = Report::new(info, "iExec contracts addresses:");
+    Ok(report.with_data(&shown).with_warning(warning))
 }

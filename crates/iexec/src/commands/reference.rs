@@ -146,11 +146,18 @@ fn errors() -> String {
         | 0 | the command did all that was asked for |\n\
         | 1 | wrong usage, or something failed: the last lines on stderr say what, and how to mend \
         it; with `--raw` it is one line of JSON with `error.name`, `error.message` and, where \
-        there is one, `error.hint` |\n\n\
+        there is one, `error.hint` and `error.code` |\n\n\
         ## Classes (`error.name`)\n\n| name | meaning |\n|---|---|\n"
     );
     for (name, meaning) in CLASSES {
         let _ = writeln!(text, "| `{name}` | {meaning} |");
+    }
+    text.push_str(
+        "\n## Confidential runs that cannot work (`error.code`)\n\nTold before anything is signed \
+        or sent.\n\n| code | meaning |\n|---|---|\n",
+    );
+    for code in sdk::Code::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", code.as_str(), code.meaning());
     }
     text.push_str(
         "\n## Causes of failed tasks\n\nShown by `iexec app run --watch`, `iexec task debug` and \

@@ -34,7 +34,7 @@ pub(crate) fn outcome(output: &Output, before: &Files, after: &Files) -> Value {
         .collect();
     json!({
         "code": output.status.code(),
-        "stdout": said(&output.stdout),
+        "stdout": without_extras(said(&output.stdout)),
         "stderr": without_extras(said(&output.stderr)),
         "files": changed,
     })
@@ -57,7 +57,8 @@ fn said(bytes: &[u8]) -> Value {
     text.into()
 }
 
-/// Ours says in `error.hint` what to do about it, and has an `error` beside `fail`; readers of
+/// Ours says in `error.hint` what to do about it, in `error.code` which rule of confidential runs is
+/// broken, in `warning` that enclaves are simulated, and has an `error` beside `fail`; readers of
 /// `--raw` skip keys they do not know.
 fn without_extras(mut said: Value) -> Value {
     // a partial failure has both the official list and our error
@@ -69,6 +70,10 @@ fn without_extras(mut said: Value) -> Value {
     }
     if let Some(error) = said.get_mut("error").and_then(Value::as_object_mut) {
         error.shift_remove("hint");
+        error.shift_remove("code");
+    }
+    if let Some(said) = said.as_object_mut() {
+        said.shift_remove("warning");
     }
     said
 }

@@ -4,6 +4,7 @@
 
 mod assets;
 mod chaos;
+mod confidential;
 mod crash;
 mod demo;
 mod deploy;
@@ -18,8 +19,10 @@ mod orders;
 mod person;
 mod platform;
 mod process;
+mod refusals;
 mod rest;
 mod roles;
+mod simulated;
 mod story;
 mod verdict;
 mod wire;
@@ -71,6 +74,24 @@ async fn assets_are_sold_and_change_hands() {
 async fn every_failure_ends_with_its_cause() {
     let test = "every_failure_ends_with_its_cause";
     play(test, Choice::Builtin, failure::all).await;
+}
+
+#[tokio::test]
+async fn wrong_uses_are_refused_before_money_moves() {
+    let test = "wrong_uses_are_refused_before_money_moves";
+    play(test, Choice::Builtin, refusals::tell).await;
+}
+
+#[tokio::test]
+async fn confidential_from_dataset_to_deal() {
+    let test = "confidential_from_dataset_to_deal";
+    play(test, Choice::Builtin, confidential::tell).await;
+}
+
+#[tokio::test]
+async fn simulated_enclaves_are_told_everywhere() {
+    let test = "simulated_enclaves_are_told_everywhere";
+    play(test, Choice::Builtin, simulated::tell).await;
 }
 
 #[tokio::test]

@@ -79,8 +79,12 @@ impl Said {
     pub(crate) fn raw_success(self) -> Result<Value> {
         let said = self.success()?;
         ensure!(said.stderr.is_empty(), "{said}");
-        let value = said.json(&said.stdout)?;
+        let mut value = said.json(&said.stdout)?;
         ensure!(value["ok"] == true, "{said}");
+        // Most stories are about something else than that enclaves are simulated.
+        if let Some(value) = value.as_object_mut() {
+            value.shift_remove("warning");
+        }
         Ok(value)
     }
 
@@ -163,6 +167,17 @@ impl Person {
     /// Types what a shell would take apart like `line`.
     pub(crate) async fn iexec(&self, line: &str) -> Result<Said> {
         self.run(line, &[]).await?.success()
+    }
+
+    /// The same, expecting a failure.
+    pub(crate) async fn fails(&self, line: &str) -> Result<Said> {
+        self.run(line, &[]).await?.failure()
+    }
+
+    /// As [`raw`](Self::raw), with what programs are warned of.
+    pub(crate) async fn warned(&self, line: &str) -> Result<Value> {
+        let said = self.run(line, &["--raw"]).await?.success()?;
+        said.json(&said.stdout)
     }
 
     /// A program's way: one line of JSON.

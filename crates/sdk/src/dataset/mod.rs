@@ -4,6 +4,9 @@
 mod key;
 
 pub mod cipher;
+pub mod probe;
+#[cfg(test)]
+mod vectors;
 
 use chain::{Actor, Asset, DatasetInfo, NewAsset, Receipt};
 use protocol::{Address, B256, Bytes, Tag, U256, order::DatasetOrder};

@@ -23,13 +23,15 @@ pub async fn sign(client: &Client, actor: &Actor, order: AnyOrder) -> Result<Any
 }
 
 /// Asks whether what the order needs is there: an app that workers can run, secrets of a
-/// confidential order (spec/client.md §5.1).
+/// confidential order (spec/client.md §5.1). What could not be looked at comes back, for people.
 ///
 /// # Errors
 /// As [`preflight`].
-pub async fn check_needs(client: &Client, order: &AnyOrder) -> Result<(), Error> {
+pub async fn check_needs(client: &Client, order: &AnyOrder) -> Result<Vec<String>, Error> {
     match order {
-        AnyOrder::App(order) => preflight::app(client, order.order.app).await,
+        AnyOrder::App(order) => preflight::app(client, order.order.app)
+            .await
+            .map(|()| vec![]),
         AnyOrder::Dataset(order) if order.order.tag.is_tee() => {
             preflight::dataset(client, order.order.dataset).await
         }
@@ -37,7 +39,7 @@ pub async fn check_needs(client: &Client, order: &AnyOrder) -> Result<(), Error>
             preflight::app(client, order.order.app).await?;
             preflight::request(client, &order.order, order.order.tag).await
         }
-        _ => Ok(()),
+        _ => Ok(vec![]),
     }
 }
 

@@ -12,6 +12,10 @@ const ENTRIES_MAX: usize = 100_000;
 const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// Bytes of the record that ends a zip, without its comment, and how it begins.
+const END_BYTES: usize = 22;
+const END_MARK: &[u8] = b"PK\x05\x06";
+
 /// An archive in memory.
 pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
@@ -36,6 +40,23 @@ impl<'a> Archive<'a> {
             zip,
             left: UNPACKED_BYTES_MAX,
         })
+    }
+
+    /// Whether it is all there: it ends where a zip ends, and every file has its checksum. What
+    /// was encrypted without authentication may come out damaged and still open.
+    pub(super) fn check_whole(bytes: &'a [u8]) -> Result<(), String> {
+        let damaged = |_| "its content is damaged".to_owned();
+        let mut archive = Self::open(bytes).map_err(damaged)?;
+        let end = bytes
+            .len()
+            .checked_sub(END_BYTES + archive.zip.comment().len());
+        if !end.is_some_and(|end| bytes[end..].starts_with(END_MARK)) {
+            return Err("its content is damaged at the end".to_owned());
+        }
+        for member in archive.members().map_err(damaged)? {
+            archive.sha256(&member).map_err(damaged)?;
+        }
+        Ok(())
     }
 
     /// All regular files; a path that leaves the archive makes it unusable.

@@ -28,8 +28,11 @@ const BLOCK: usize = 16;
 
 /// The zip inside an encrypted archive. `pem` is the beneficiary's key, PKCS#8 or PKCS#1.
 ///
+/// The encryption has no authentication, so the zip must be whole; whether it is what the workers
+/// agreed on only the chain can tell: see [`verify`](super::verify()).
+///
 /// # Errors
-/// [`Error::NoResult`] with the reason: not an encrypted archive, or another beneficiary's.
+/// [`Error::NoResult`] with the reason: not an encrypted archive, another beneficiary's, damaged.
 pub fn decrypt(archive: &[u8], pem: &str) -> Result<Vec<u8>, Error> {
     open(archive, pem).map_err(|reason| Error::NoResult {
         reason: format!("the result cannot be decrypted: {reason}"),
@@ -49,10 +52,12 @@ fn open(archive: &[u8], pem: &str) -> Result<Vec<u8>, String> {
     })?;
     let payload = archive.content(payload, RESULT_BYTES_MAX as u64)?;
     let key = unwrap_key(&private, wrapped)?;
-    match key.len() {
+    let opened = match key.len() {
         32 => open_cbc(&key, &payload),
         _ => open_legacy(&key, &payload),
-    }
+    }?;
+    Archive::check_whole(&opened)?;
+    Ok(opened)
 }
 
 /// The entry `name` at the root; else the only one of the archive whose own name is alike. The

@@ -5,7 +5,9 @@ use chain::Wallet;
 use protocol::Address;
 use rsa::{
     RsaPrivateKey, RsaPublicKey,
-    pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding},
+    pkcs1::DecodeRsaPrivateKey,
+    pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding},
+    traits::PublicKeyParts,
 };
 
 use crate::{
@@ -15,6 +17,9 @@ use crate::{
 
 /// Bits of the key: what the official client makes.
 pub const BITS: usize = 4_096;
+
+/// A key of fewer bits can be factored, and is not taken from elsewhere.
+pub const BITS_MIN: usize = 2_048;
 
 /// A new key pair as PEM texts.
 pub struct KeyPair {
@@ -50,9 +55,30 @@ pub fn generate(
     })
 }
 
+/// The pair of a private key that was made elsewhere, in PKCS#8 or PKCS#1.
+///
+/// # Errors
+/// [`Error::Invalid`], which does not repeat the text.
+pub fn import(pem: &str) -> Result<KeyPair, Error> {
+    let wrong = |reason: String| Error::invalid("encryption key", reason);
+    let private = RsaPrivateKey::from_pkcs8_pem(pem)
+        .or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem))
+        .map_err(|_| wrong("it is not an RSA private key in PEM, without a password".to_owned()))?;
+    let bits = private.n().bits();
+    if bits < BITS_MIN {
+        return Err(wrong(format!(
+            "it has {bits} bits, at least {BITS_MIN} are needed"
+        )));
+    }
+    to_pem(&private).map_err(wrong)
+}
+
 fn make(rng: &mut (impl rand::RngCore + rand::CryptoRng), bits: usize) -> Result<KeyPair, String> {
-    let private = RsaPrivateKey::new(rng, bits).map_err(|error| error.to_string())?;
-    let public = RsaPublicKey::from(&private);
+    to_pem(&RsaPrivateKey::new(rng, bits).map_err(|error| error.to_string())?)
+}
+
+fn to_pem(private: &RsaPrivateKey) -> Result<KeyPair, String> {
+    let public = RsaPublicKey::from(private);
     let private = private.to_pkcs8_pem(LineEnding::LF);
     let public = public.to_public_key_pem(LineEnding::LF);
     Ok(KeyPair {
@@ -133,6 +159,24 @@ mod tests {
         );
         assert!(encode("nonsense").is_err());
         assert_eq!(format!("{pair:?}"), "KeyPair");
+    }
+
+    #[test]
+    fn a_key_from_elsewhere_becomes_a_pair_of_the_usual_form() {
+        const OLD: &str = include_str!("../../vectors/TEST_ONLY_rsa2048.pkcs1.key.pem");
+        const PUBLIC: &str = include_str!("../../vectors/result/TEST_ONLY_rsa2048.pub.pem");
+        let pair = import(OLD).unwrap();
+        assert_eq!(pair.public.trim(), PUBLIC.trim());
+        assert_eq!(import(&pair.private).unwrap().private, pair.private);
+        assert!(import(PUBLIC).is_err());
+        let small = generate(&mut StdRng::seed_from_u64(2), 1_024)
+            .unwrap()
+            .private;
+        let error = import(&small).unwrap_err().to_string();
+        assert!(
+            error.contains("1024 bits") && !error.contains("PRIVATE"),
+            "{error}"
+        );
     }
 
     #[test]

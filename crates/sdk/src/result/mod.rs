@@ -3,6 +3,8 @@
 mod archive;
 mod decrypt;
 pub mod keypair;
+#[cfg(test)]
+mod vectors;
 mod verify;
 
 use protocol::{

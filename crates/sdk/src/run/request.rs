@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::{Address, Tag, U256, params::DealParams};
 use serde_json::Value;
 
-use crate::{Error, parse};
+use crate::{Code, Error, Misuse, parse};
 
 /// The storage provider when nothing else is said.
 const DEFAULT_STORAGE: &str = "ipfs";
@@ -72,6 +72,7 @@ fn complete(mut params: DealParams, tag: Tag, has_callback: bool) -> Result<Deal
     }
     check_urls(params.input_files())?;
     if !tag.is_tee() {
+        check_open(&params, has_callback)?;
         params.check_standard(has_callback)?;
     }
     let provider = params.iexec_result_storage_provider.as_deref();
@@ -79,6 +80,34 @@ fn complete(mut params: DealParams, tag: Tag, has_callback: bool) -> Result<Deal
         Some(provider) => Err(unknown_provider("iexec_result_storage_provider", provider)),
         None => Ok(params),
     }
+}
+
+/// Secrets are given to enclaves only: without one, whoever runs the worker would read them.
+///
+/// # Errors
+/// [`Error::Misuse`].
+fn check_open(params: &DealParams, has_callback: bool) -> Result<(), Error> {
+    const HINT: &str =
+        "add --tag tee,tdx, for an app and a workerpool that have it, or leave it out";
+    if let Some(secrets) = params.iexec_secrets.as_ref().filter(|it| !it.is_empty()) {
+        let named: Vec<_> = secrets
+            .iter()
+            .map(|(n, name)| format!("{n}={name}"))
+            .collect();
+        let named = named.join(", ");
+        let reason = format!("the run names secrets ({named}), but has no tag tee,tdx");
+        return Err(Misuse::error(Code::SecretWithoutTee, reason, HINT));
+    }
+    if params.iexec_result_encryption == Some(true) {
+        let reason = "the result is to be encrypted, but the run has no tag tee,tdx";
+        return Err(Misuse::error(Code::EncryptionWithoutTee, reason, HINT));
+    }
+    let provider = params.iexec_result_storage_provider.as_deref();
+    if !has_callback && provider == Some("dropbox") {
+        let reason = "the result is to be stored on dropbox, but the run has no tag tee,tdx";
+        return Err(Misuse::error(Code::StorageWithoutTee, reason, HINT));
+    }
+    Ok(())
 }
 
 /// `params` of a request order from what somebody wrote: the text as it stands when nothing has
@@ -297,7 +326,8 @@ mod tests {
             let text = serde_json::json!({ "iexec_result_storage_provider": name }).to_string();
             params_text(&text, tag, has_callback)
         };
-        assert!(provider("dropbox", Tag::NONE, false).is_err());
+        let open = provider("dropbox", Tag::NONE, false).unwrap_err();
+        assert_eq!(open.code(), Some("STORAGE_WITHOUT_TEE"));
         assert!(provider("dropbox", Tag::TEE_TDX, false).is_ok());
         assert!(provider("zz", Tag::TEE_TDX, false).is_err());
         assert!(provider("zz", Tag::NONE, true).is_ok());

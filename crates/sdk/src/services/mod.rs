@@ -1,5 +1,6 @@
 //! Clients of the services around the chain (spec/client.md §3).
 
+pub mod attestation;
 pub mod compass;
 pub mod market;
 pub mod pool;

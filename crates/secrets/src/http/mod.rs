@@ -6,11 +6,11 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    routing::{any, get, head, post},
+    routing::{get, head, post},
 };
 
 use crate::{
-    Slot,
+    Slot, attested,
     audit::{Decision, Entry},
     service::Shared,
 };
@@ -41,7 +41,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let app = head(compute::app_exists).post(compute::push_app);
     let indexed = head(compute::app_slot_exists).post(compute::push_app_slot);
     let requester = head(compute::requester_exists).post(compute::push_requester);
-    Router::new()
+    let routes = Router::new()
         .route("/secrets/web3", head(web::web3_exists).post(web::push_web3))
         .route(
             "/secrets/web2",
@@ -55,23 +55,43 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/tee/framework", get(tee::framework))
         .route("/tee/challenges/{task}", post(tee::challenge))
         .route("/tee/sessions", post(tee::session))
-        .route("/attest/v1/sessions/{id}", any(tee::release))
-        .route("/attest/v1/sessions/{id}/{step}", any(tee::release))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(shared)
+        .route("/attest/v1/info", get(attested::info))
+        .merge(attested::routes())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    attested::stamped(routes.with_state(Arc::clone(&shared)), &shared)
 }
 
 /// What an operator asks (spec/secrets-tee.md §1.6).
 pub(crate) fn operator_router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/version", get(async || env!("CARGO_PKG_VERSION")))
+    let routes = Router::new()
+        .route("/version", get(version))
         .route("/metrics", get(metrics))
-        .route("/actuator/health", get(health))
-        .with_state(shared)
+        .route("/actuator/health", get(health));
+    attested::stamped(routes.with_state(Arc::clone(&shared)), &shared)
+}
+
+/// With a suffix that nobody overlooks when attestation is simulated.
+async fn version(State(shared): State<Arc<Shared>>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match is_simulated(&shared) {
+        true => format!("{version}+sim (simulated attestation: insecure)"),
+        false => version.to_owned(),
+    }
+}
+
+fn is_simulated(shared: &Shared) -> bool {
+    shared
+        .attested
+        .as_ref()
+        .is_some_and(|one| one.is_simulated())
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Json<serde_json::Value>, Told> {
-    Ok(Json(shared.vault.metrics().await.map_err(Refusal::from)?))
+    let mut metrics = shared.vault.metrics().await.map_err(Refusal::from)?;
+    if let Some(attested) = &shared.attested {
+        metrics["attestation"] = attested.metrics();
+    }
+    Ok(Json(metrics))
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_json::Value>) {
@@ -79,7 +99,12 @@ async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_js
         Ok(()) => (StatusCode::OK, "UP"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
     };
-    (status, Json(serde_json::json!({ "status": word })))
+    let mut body = serde_json::json!({ "status": word });
+    if is_simulated(&shared) {
+        body["attestation"] = "simulated: insecure".into();
+        body["insecure"] = true.into();
+    }
+    (status, Json(body))
 }
 
 async fn present(shared: &Shared, slot: &Slot) -> Result<StatusCode, Refusal> {

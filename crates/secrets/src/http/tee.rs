@@ -1,5 +1,5 @@
-//! `/tee`: the enclave's key for the pool, a session for the worker (spec/secrets-tee.md §1.4),
-//! and the place where an enclave will ask for its session.
+//! `/tee`: the enclave's key for the pool, a session for the worker (spec/secrets-tee.md
+//! §1.4).
 
 use std::sync::Arc;
 
@@ -253,14 +253,4 @@ async fn store_session(
         }
     }
     Err(Cause::SessionStorageCallFailed)
-}
-
-/// Where an enclave asks for its session. The same answer whether there is one or not: no version
-/// of this service releases a secret without verifying who asks, and this one cannot verify.
-pub(super) async fn release() -> Response {
-    let body = json!({
-        "error": "ATTESTATION_NOT_AVAILABLE",
-        "message": "this secret manager cannot verify an enclave yet, so it releases no secret",
-    });
-    (StatusCode::NOT_IMPLEMENTED, Json(body)).into_response()
 }

@@ -11,6 +11,8 @@ impl Vault {
         for sql in [
             "delete from tee_session where purge_at <= $1",
             "delete from tee_challenge where purge_at <= $1",
+            "delete from attest_platform where purge_at <= $1",
+            "delete from attest_release where purge_at <= $1",
         ] {
             let done = sqlx::query(sql).bind(now).execute(&self.pool).await;
             let done = done.map_err(Error::database("delete what is over"))?;

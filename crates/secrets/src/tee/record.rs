@@ -2,7 +2,7 @@
 
 use protocol::{Address, TaskId};
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
-use sqlx::Row;
+use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Error, Value,
@@ -93,20 +93,34 @@ impl Vault {
         rows.fetch_all(&self.pool).await.unwrap().len()
     }
 
-    /// The session in `place`: for tests only, until there is an enclave to give it to.
-    #[cfg(test)]
-    pub(crate) async fn session(&self, place: Place, id: &str) -> Result<Option<Value>, Error> {
-        let row = sqlx::query("select sealed from tee_session where task = $1 and worker = $2")
-            .bind(place.task.to_string())
-            .bind(format!("{:#x}", place.worker))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(Error::database("look up a session"))?;
-        let open = |row: sqlx::any::AnyRow| {
-            let sealed: Vec<u8> = row.try_get(0).map_err(Error::database("read a session"))?;
-            self.seal.open(&binding(place, id), &sealed)
+    /// The session with this id, and whose it is.
+    pub(crate) async fn session(&self, id: &str) -> Result<Option<(Place, Value)>, Error> {
+        let row =
+            sqlx::query("select task, worker, purge_at, sealed from tee_session where id = $1")
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(Error::database("look up a session"))?;
+        row.map(|row| self.read_session(id, &row)).transpose()
+    }
+
+    fn read_session(&self, id: &str, row: &AnyRow) -> Result<(Place, Value), Error> {
+        let failed = || Error::database("read a session");
+        let [task, worker] = [0, 1].map(|column| row.try_get::<String, _>(column));
+        let purge_at: i64 = row.try_get(2).map_err(failed())?;
+        let sealed: Vec<u8> = row.try_get(3).map_err(failed())?;
+        let place = Place {
+            task: task
+                .map_err(failed())?
+                .parse()
+                .map_err(|_| Error::Damaged)?,
+            worker: worker
+                .map_err(failed())?
+                .parse()
+                .map_err(|_| Error::Damaged)?,
+            purge_at: u64::try_from(purge_at).unwrap_or_default(),
         };
-        row.map(open).transpose()
+        Ok((place, self.seal.open(&binding(place, id), &sealed)?))
     }
 }
 

@@ -3,6 +3,7 @@
 mod deploy;
 mod init;
 mod publish;
+pub(super) mod ready;
 mod request_execution;
 mod run;
 mod secret;

@@ -8,13 +8,13 @@ use sdk::{
 };
 use serde_json::{Value, json};
 
-use super::wishes::WishArgs;
+use super::{ready, wishes::WishArgs};
 use crate::{
     cli::{ChainArgs, TxArgs, WalletArgs},
     commands::deal::watch,
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt, tee, wallets,
 };
 
 /// Tasks whose ids are told: more would bury the rest.
@@ -59,8 +59,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     }
     let draft = run::plan::draft(&client, found.address()?, &wishes).await?;
     if !args.skip_preflight_check {
-        preflight::request(&client, &draft.orders.request.order, draft.orders.tag()).await?;
+        ready::check(context, &client, &draft.orders).await?;
     }
+    let warning = match draft.orders.tag().is_tee() {
+        true => tee::at_run(context, &client).await,
+        false => None,
+    };
     if !draft.cost.is_zero() && !args.force {
         let cost = rlc::to_rlc(draft.cost);
         prompt::confirm(&format!(
@@ -71,7 +75,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let actor = client.actor(wallet.clone());
     let plan = draft.sign(&actor)?;
     let started = run::execute(&actor, &plan).await?;
-    follow(args, context, &client, &wallet, &started).await
+    let report = follow(args, context, &client, &wallet, &started).await?;
+    Ok(report.with_warning(warning))
 }
 
 async fn follow(

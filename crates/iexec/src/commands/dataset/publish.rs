@@ -36,9 +36,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         requester: terms.requester,
     };
     let is_tee = terms.tag.is_tee();
-    let preflight = async |client: &Client, address| match is_tee {
-        true => preflight::dataset(client, address).await,
-        false => Ok(()),
+    let preflight = async |client: &Client, address| {
+        if is_tee {
+            for unknown in preflight::dataset(client, address).await? {
+                context.note(unknown);
+            }
+        }
+        Ok(())
     };
     publish::run(&args.common, context, &terms, &offer, preflight).await
 }

@@ -1,6 +1,9 @@
 //! What a doctor says about what was found: rules without a machine.
 
+use sdk::services::attestation::Attestation;
 use serde_json::{Value, json};
+
+use crate::tee;
 
 /// Blocks may come this late on a chain that mines all the time, in seconds.
 const BLOCK_AGE_S_MAX: u64 = 300;
@@ -140,6 +143,20 @@ pub(super) fn permissions(path: &str, mode: u32, is_dir: bool, is_plain: bool) -
     Some(finding.fix(format!("chmod {wanted} '{path}'")))
 }
 
+/// To whom the chain's secret manager gives secrets; nothing when it does not say. On a local
+/// network a simulation is as it should be.
+pub(super) fn enclaves(attestation: &Attestation, is_local: bool) -> Option<Finding> {
+    let text = tee::describe(attestation)?;
+    Some(match (attestation.is_simulated(), is_local) {
+        (true, false) => {
+            let text = format!("{text}: secrets of this chain are not protected");
+            Finding::warn("enclaves", text).fix("push no real secrets to this chain's \"sms\"")
+        }
+        (true, true) => Finding::ok("enclaves", format!("{text}: good for tests only")),
+        (false, _) => Finding::ok("enclaves", text),
+    })
+}
+
 /// Who holds the port of the local network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
@@ -241,6 +258,18 @@ mod tests {
         assert_eq!(verdict(Some("u"), Ok((503, String::new()))), Verdict::Fail);
         assert_eq!(verdict(Some("u"), Err("refused".to_owned())), Verdict::Fail);
         assert_eq!(verdict(None, Err(String::new())), Verdict::Warn);
+    }
+
+    #[test]
+    fn simulated_enclaves_are_never_passed_over() {
+        let sms_id = Some("0x12".to_owned());
+        let simulated = Attestation::Simulation { sms_id };
+        let local = enclaves(&simulated, true).unwrap();
+        assert_eq!(local.verdict, Verdict::Ok);
+        assert!(local.text.starts_with("SIMULATED TEE, secret manager 0x12"));
+        assert_eq!(enclaves(&simulated, false).unwrap().verdict, Verdict::Warn);
+        assert_eq!(enclaves(&Attestation::Unsaid, false), None);
+        assert_eq!(enclaves(&Attestation::Unknown, false), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy::{eips::BlockNumberOrTag, providers::Provider as _};
-use sdk::{Client, chains, wallet_file};
+use sdk::{Client, chains, services::attestation, wallet_file};
 use serde_json::json;
 
 use self::judge::{Finding, Holder, Verdict};
@@ -150,7 +150,12 @@ async fn chain(context: &Context, args: &Args) -> Vec<Finding> {
     let mut findings = match connect.await {
         Err(_) => vec![silent(&host)],
         Ok(Err(error)) => vec![broken("chain", &Failure::from(error))],
-        Ok(Ok(client)) => on_chain(&client).await,
+        Ok(Ok(client)) => {
+            let mut findings = on_chain(&client).await;
+            let attestation = attestation::attestation(&client).await;
+            findings.extend(judge::enclaves(&attestation, chain.name == chains::LOCAL));
+            findings
+        }
     };
     findings.extend(services(&chain).await);
     findings

@@ -19,9 +19,10 @@ use serde_json::json;
 use super::kinds::{read_hash, resolve, saved};
 use crate::{
     cli::{ChainArgs, TxArgs, WalletArgs},
+    commands::app::ready,
     context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    prompt, tee, wallets,
 };
 
 /// Options.
@@ -75,8 +76,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let estimate = fill::estimate(&client, &orders, trusted).await?;
     if !args.skip_preflight_check {
         preflight::app(&client, orders.app.order.app).await?;
-        preflight::request(&client, &orders.request.order, orders.tag()).await?;
+        ready::check(context, &client, &orders).await?;
     }
+    let warning = match orders.tag().is_tee() {
+        true => tee::at_run(context, &client).await,
+        false => None,
+    };
     if !estimate.total.is_zero() && !args.force {
         let (volume, total) = (estimate.volume, rlc::to_rlc(estimate.total));
         prompt::confirm(&format!(
@@ -106,7 +111,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         "txHash": started.receipt.tx,
     });
     let message = format!("{volume} task successfully purchased with dealid {deal}");
-    Ok(Report::new(raw, message))
+    Ok(Report::new(raw, message).with_warning(warning))
 }
 
 impl Args {

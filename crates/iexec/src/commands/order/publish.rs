@@ -46,7 +46,9 @@ async fn publish(
 ) -> Result<Value, Failure> {
     let order = resolve(context, client, kind, hash).await?;
     if !args.skip_preflight_check {
-        life::check_needs(client, &order).await?;
+        for unknown in life::check_needs(client, &order).await? {
+            context.note(unknown);
+        }
     }
     if !args.change.force && prompt::is_possible() {
         context.show(&order.to_json());

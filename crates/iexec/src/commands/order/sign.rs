@@ -60,7 +60,9 @@ async fn sign(
 ) -> Result<Value, Failure> {
     let order = project.order(kind, actor.address(), salt())?;
     if !args.skip_preflight_check {
-        life::check_needs(client, &order).await?;
+        for unknown in life::check_needs(client, &order).await? {
+            context.note(unknown);
+        }
     }
     let signed = life::sign(client, actor, order).await?;
     let mut file = context.orders()?;

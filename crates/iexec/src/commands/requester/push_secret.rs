@@ -9,7 +9,7 @@ use crate::{
     outcome::{Failure, Report},
     prompt,
     secret::Secret,
-    wallets,
+    tee, wallets,
 };
 
 /// Options.
@@ -33,17 +33,20 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     args.tee.warn(context);
+    let found = wallets::find(context, &args.wallet)?;
+    let client = context.client(args.chain.name()).await?;
+    // before the secret is typed
+    let warning = tee::at_push(context, &client).await;
     let value = match &args.secret_value {
         Some(value) => value.text().to_owned(),
         None => prompt::secret(&format!("the secret \"{}\"", args.name), "--secret-value")?,
     };
-    let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let wallet = found.unlock(&args.wallet)?;
     requester::push_secret(&client, &wallet, &args.name, &value).await?;
     let raw = json!({ "isPushed": true, "name": args.name });
     let message = format!(
         "Secret \"{}\" is kept, and cannot be changed any more",
         args.name
     );
-    Ok(Report::new(raw, message))
+    Ok(Report::new(raw, message).with_warning(warning))
 }

@@ -2,11 +2,13 @@
 
 use std::fs;
 
+use protocol::TaskId;
+use sdk::{deal, result};
 use serde_json::json;
 
 use super::keys::KeyDirArgs;
 use crate::{
-    cli::WalletArgs,
+    cli::{ChainArgs, WalletArgs},
     context::{Context, write},
     outcome::{Failure, Report},
     prompt, wallets,
@@ -30,6 +32,11 @@ pub(crate) struct Args {
     /// The beneficiary's key in that directory (default: `<address>_key`)
     #[arg(long, value_name = "fileName")]
     beneficiary_key_file: Option<String>,
+    /// The task it is the result of: compares what was decrypted with the chain
+    #[arg(long, value_name = "taskid")]
+    task: Option<String>,
+    #[command(flatten)]
+    chain: ChainArgs,
     #[command(flatten)]
     wallet: WalletArgs,
     /// Overwrite results.zip
@@ -45,7 +52,14 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let owner = || wallets::find(context, &args.wallet)?.address();
     let key = args.beneficiary_key_file.as_deref();
     let pem = args.keys.private_key(context, key, owner)?;
-    let opened = sdk::result::decrypt(&archive, &pem)?;
+    let opened = result::decrypt(&archive, &pem)?;
+    match &args.task {
+        Some(task) => verify(args, context, &opened, task).await?,
+        None => context.note(
+            "The result is whole, but nothing proves that it is the task's: name it with --task \
+             <taskid> to compare it with the chain",
+        ),
+    }
     let output = context.project.join(OUTPUT);
     if output.exists() && !args.force {
         prompt::confirm(&format!(
@@ -55,6 +69,23 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     }
     write(&output, opened)?;
     let output = output.display().to_string();
-    let message = format!("Result decrypted and saved in \"{output}\"");
-    Ok(Report::new(json!({ "resultsPath": output }), message))
+    let verified = args.task.as_ref().map(|_| true);
+    let how = if verified.is_some() {
+        ", verified against the chain"
+    } else {
+        ""
+    };
+    let message = format!("Result decrypted{how} and saved in \"{output}\"");
+    let raw = json!({ "resultsPath": output, "isVerified": verified });
+    Ok(Report::new(raw, message))
+}
+
+/// The encryption has no authentication: only the digest on chain tells that nobody changed it.
+async fn verify(args: &Args, context: &Context, opened: &[u8], task: &str) -> Result<(), Failure> {
+    let id: TaskId = task.parse().map_err(sdk::Error::from)?;
+    let client = context.client(args.chain.name()).await?;
+    let task = deal::task(&client, id).await?;
+    let deal = deal::show(&client, task.deal).await?;
+    result::verify(opened, &deal, &task)?;
+    Ok(())
 }

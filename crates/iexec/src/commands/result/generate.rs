@@ -2,14 +2,13 @@
 
 use rand::rngs::OsRng;
 use sdk::result::keypair;
-use serde_json::json;
 
 use super::keys::KeyDirArgs;
 use crate::{
     cli::WalletArgs,
-    context::{Context, write, write_secret},
+    context::Context,
     outcome::{Failure, Report},
-    prompt, wallets,
+    wallets,
 };
 
 /// Options.
@@ -28,32 +27,14 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let beneficiary = wallets::find(context, &args.wallet)?.address()?;
-    let dir = args.keys.path(context);
-    let [private, public] = keypair::file_names(beneficiary).map(|name| dir.join(name));
-    if (private.exists() || public.exists()) && !args.force {
-        prompt::confirm(&format!(
-            "{} exists already, overwrite it?",
-            private.display()
-        ))?;
-    }
+    let files = args.keys.make_room(context, beneficiary, args.force)?;
     context.note("Generating the key pair, this takes some seconds");
     let pair = keypair::generate(&mut OsRng, keypair::BITS)?;
-    write_secret(&private, &pair.private)?;
-    write(&public, &pair.public)?;
-    let raw = json!({
-        "secretPath": dir.display().to_string(),
-        "privateKeyFile": name(&private),
-        "publicKeyFile": name(&public),
-    });
+    let raw = args.keys.save(context, &files, &pair)?;
     let message = format!(
         "Key pair of {beneficiary} saved in \"{}\"\nBack the private key up: without it results \
          cannot be opened.\nRun `iexec result push-encryption-key` to have results encrypted.",
-        dir.display()
+        args.keys.path(context).display()
     );
     Ok(Report::new(raw, message))
-}
-
-fn name(path: &std::path::Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }

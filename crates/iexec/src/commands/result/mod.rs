@@ -3,6 +3,7 @@
 mod check;
 mod decrypt;
 mod generate;
+mod import;
 pub(super) mod keys;
 mod push;
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     /// Make the key pair that results are encrypted for
     #[command(alias = "generate-keys")]
     GenerateEncryptionKeypair(generate::Args),
+    /// Take a key pair that was made elsewhere
+    ImportEncryptionKey(import::Args),
     /// Tell the SMS to encrypt results for the wallet
     #[command(alias = "push-secret")]
     PushEncryptionKey(push::Args),
@@ -33,6 +36,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: &Command, context: &Context) -> Result<Report, Failure> {
     match command {
         Command::GenerateEncryptionKeypair(args) => generate::run(args, context).await,
+        Command::ImportEncryptionKey(args) => import::run(args, context).await,
         Command::PushEncryptionKey(args) => push::run(args, context).await,
         Command::CheckEncryptionKey(args) => check::run(args, context).await,
         Command::Decrypt(args) => decrypt::run(args, context).await,

@@ -9,7 +9,7 @@ use crate::{
     outcome::{Failure, Report},
     prompt,
     secret::Secret,
-    wallets,
+    tee, wallets,
 };
 
 /// Options.
@@ -36,13 +36,16 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         let raw = json!({ "isInitialized": true, "isUpdated": false });
         return Ok(Report::new(raw, "ipfs storage needs no set-up"));
     }
+    let found = wallets::find(context, &args.wallet)?;
+    let client = context.client(args.chain.name()).await?;
+    // before the token is typed
+    let warning = tee::at_push(context, &client).await;
     let token = match &args.token {
         Some(token) => token.text().to_owned(),
         None => prompt::secret("your dropbox token", "--token")?,
     };
-    let wallet = wallets::find(context, &args.wallet)?.unlock(&args.wallet)?;
-    let client = context.client(args.chain.name()).await?;
+    let wallet = found.unlock(&args.wallet)?;
     let is_updated = storage::push_token(&client, &wallet, &token, args.force_update).await?;
     let raw = json!({ "isInitialized": true, "isUpdated": is_updated });
-    Ok(Report::new(raw, "dropbox storage is initialized"))
+    Ok(Report::new(raw, "dropbox storage is initialized").with_warning(warning))
 }

@@ -16,6 +16,7 @@ use crate::{
     commands::{deal::watch, result::keys::KeyDirArgs},
     context::{Context, write},
     outcome::{Failure, Report},
+    tee,
 };
 
 /// Options.
@@ -58,23 +59,30 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         task = deal::task(&client, id).await?;
         ended = (outcome != Outcome::Completed).then_some(outcome);
     }
+    let is_tee = deal::show(&client, task.deal).await?.tag.is_tee();
+    let warning = match is_tee {
+        true => tee::at_run(context, &client).await,
+        false => None,
+    };
     let now = client.now().await?;
     let mut raw = json!({ "task": view::task(&task, now) });
     if let Some(outcome) = ended {
         return Err(watch::failure(id, &outcome, client.chain()).partial(raw));
     }
-    let mut message = "Task details:".to_owned();
+    let mark = warning.map_or(String::new(), |_| format!(" ({})", tee::SIMULATED));
+    let mut message = format!("Task details{mark}:");
     if let Some(name) = &args.download {
         let (path, proof) = save(context, &client, &task, args, name.as_deref()).await?;
         raw["resultPath"] = json!(path.display().to_string());
-        message = format!("{proof}, saved to {}", path.display());
+        message = format!("{proof}, saved to {}{mark}", path.display());
     }
     raw["claimable"] = json!(deal::is_claimable(&task, now));
     if raw["claimable"] == Value::Bool(true) {
         message.push_str("\nIt can be claimed: `iexec task claim <taskid>`");
     }
     let shown = raw["task"].clone();
-    Ok(Report::new(raw, message).with_data(&shown))
+    let report = Report::new(raw, message).with_data(&shown);
+    Ok(report.with_warning(warning))
 }
 
 /// Nothing is written before the archive is verified.
