@@ -32,7 +32,7 @@ struct Sms {
 
 impl Sms {
     async fn start() -> Result<Self> {
-        let info = json!({ "mode": "simulation", "insecure": true, "smsId": "0x12" });
+        let info = json!({ "mode": "simulation", "insecure": true, "sms_id": "0x12" });
         let answer = |method: Method| async move {
             match method == Method::HEAD || method == Method::GET {
                 true => StatusCode::NOT_FOUND,

@@ -39,7 +39,7 @@ impl Attestation {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Info {
     mode: String,
     insecure: bool,
@@ -98,14 +98,14 @@ mod tests {
             (true, r#"{"mode":"intel"}"#),
             (
                 false,
-                r#"{"mode":"simulation","insecure":true,"smsId":"0x1"}"#,
+                r#"{"mode":"simulation","insecure":true,"sms_id":"0x1"}"#,
             ),
             (false, r#"{"mode":"intel","insecure":true}"#),
             (false, r#"{"mode":"simulation"}"#),
         ] {
             assert!(judge(is_marked, body.as_bytes()).is_simulated(), "{body}");
         }
-        let intel = judge(false, br#"{"mode":"intel","insecure":false,"smsId":"0x2"}"#);
+        let intel = judge(false, br#"{"mode":"intel","insecure":false,"sms_id":"0x2"}"#);
         let sms_id = Some("0x2".to_owned());
         assert_eq!(intel, Attestation::Intel { sms_id });
         for silent in [
