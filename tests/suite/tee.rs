@@ -249,7 +249,6 @@ pub(crate) async fn from_its_secrets_to_an_encrypted_result(bench: Bench) -> Res
     let id = deal.tasks[0];
     let task = cast.ended_one(&deal).await?;
     Cast::expect_end(&task, "COMPLETED", "")?;
-    assert_eq!(recorded_key(&task)?, enclave_key(cast, id).await?);
     check_steps(&task);
     check_logs(cast, id).await?;
 
@@ -418,6 +417,7 @@ pub(crate) async fn killed_between_key_and_worker(bench: Bench) -> Result<()> {
         .deal(app(&bench, &cast).await?, &confidential())
         .await?;
     let key = wait_for_key(&cast, deal.tasks[0]).await?;
+    assert_eq!(enclave_key(&cast, deal.tasks[0]).await?, key);
     drop((victim, cast));
 
     let victim = Victim::start(&bench, 1)?;
@@ -425,7 +425,6 @@ pub(crate) async fn killed_between_key_and_worker(bench: Bench) -> Result<()> {
     let task = cast.ended_one(&deal).await?;
     Cast::expect_end(&task, "COMPLETED", "")?;
     assert_eq!(recorded_key(&task)?, key);
-    assert_eq!(enclave_key(&cast, deal.tasks[0]).await?, key);
     drop(victim);
     Ok(())
 }

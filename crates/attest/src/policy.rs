@@ -10,7 +10,7 @@ use crate::{Digest, Measured};
 /// An operator's rules. Each default is the strictest: without an entry in
 /// [`Policy::measurements`] nothing is released to anybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Policy {
     /// Intel's verdicts that are accepted; only `UpToDate` when empty. `Revoked` never is.
     pub statuses: Vec<TcbStatus>,
@@ -38,7 +38,12 @@ pub struct Policy {
 
 /// What runs, by its measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "platform", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(
+    tag = "platform",
+    rename_all = "lowercase",
+    rename_all_fields = "kebab-case"
+)]
+#[serde(deny_unknown_fields)]
 pub enum Expected {
     /// A virtual machine: firmware, its configuration, kernel, command line and initial disk.
     Tdx {
@@ -165,6 +170,13 @@ mod tests {
         assert!(!sgx(None).admits(&enclave(2)));
         assert!(sgx(Some(B256::repeat_byte(1))).admits(&enclave(3)));
         assert!(!sgx(Some(B256::repeat_byte(9))).admits(&enclave(3)));
+    }
+
+    #[test]
+    fn settings_name_everything_in_one_way() {
+        let json = serde_json::to_string(&sgx(None)).unwrap();
+        assert!(!json.contains('_'), "{json}");
+        assert_eq!(serde_json::from_str::<Policy>(&json).unwrap(), sgx(None));
     }
 
     #[test]

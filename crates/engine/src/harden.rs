@@ -51,8 +51,8 @@ fn lock_pages() -> bool {
 /// Lets a child not outlive this process: the kernel kills it, however we end.
 ///
 /// Strictly, it is killed when the *thread* that started it ends. So start it from one that lives
-/// as long as the process: a thread of an async runtime's does, one of its pool for blocking work
-/// does not.
+/// as long as the process: the main thread, or a worker of an async runtime in which nobody blocks
+/// in place; not one of a pool for blocking work.
 pub fn tether(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     let parent = Pid::from_raw(process::id().cast_signed());

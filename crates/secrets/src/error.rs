@@ -70,6 +70,12 @@ pub enum Error {
         /// That of the settings.
         wanted: &'static str,
     },
+    /// A backup cannot be made or used.
+    #[error("the backup cannot be used: {0}")]
+    Backup(&'static str),
+    /// A dump of the official service is not understood; nothing of it was taken.
+    #[error("the dump cannot be taken over: {0}")]
+    Import(String),
     /// The audit log is not as it was written.
     #[error("the audit log `{path}` cannot be trusted")]
     Audit {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use sqlx::{AnyConnection, AnyPool, Row as _};
-use zeroize::Zeroizing;
 
 use crate::{
     Error, Mode,
@@ -246,9 +245,9 @@ pub(crate) async fn retire(pool: &AnyPool) -> Result<(), Error> {
 }
 
 /// The keys in clear, for a backup that is encrypted as a whole.
-pub(crate) fn export(ring: &Ring) -> BTreeMap<u32, Zeroizing<String>> {
+pub(crate) fn export(ring: &Ring) -> BTreeMap<u32, String> {
     let keys = ring.keys.iter();
-    keys.map(|(id, key)| (*id, Zeroizing::new(hex::encode(key.expose()))))
+    keys.map(|(id, key)| (*id, hex::encode(key.expose())))
         .collect()
 }
 

@@ -8,10 +8,13 @@
 //! is to be given (spec/secrets-tee.md §1.4), and releases each of its stages to an enclave that
 //! has proved what it is, and to nobody else (§5.4).
 
+pub mod admin;
 mod attested;
 pub mod audit;
+mod backup;
 mod error;
 mod http;
+mod import;
 mod keyring;
 mod ledger;
 mod metrics;
@@ -27,9 +30,12 @@ mod testing;
 mod value;
 mod vault;
 
+pub use attest::Policy;
 pub use attested::{Attestation, PRODUCTION_CHAINS};
+pub use backup::{BackupPublic, BackupSecret, Manifest, Summary};
 pub use error::Error;
 pub use http::BODY_BYTES_MAX;
+pub use import::Imported;
 pub use ledger::{Ledger, Unavailable};
 pub use mode::Mode;
 pub use rotation::{Checked, Rotation};

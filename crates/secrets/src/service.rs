@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Attestation, Error, KeyFile, KeyProvider, Ledger, Mode, Passphrase, Phrase, Pipeline, Rotation,
-    Slot, Value,
+    Attestation, BackupSecret, Error, Imported, KeyFile, KeyProvider, Ledger, Manifest, Mode,
+    Passphrase, Phrase, Pipeline, Rotation, Slot, Value,
     attested::Attested,
     http,
-    vault::{KEY_FILE, Setup, Vault},
+    vault::{AUDIT_FILE, KEY_FILE, Setup, Vault},
 };
 
 /// How often keys and sessions of tasks that are over are deleted, as upstream.
@@ -104,6 +104,25 @@ impl Config {
                 .as_ref()
                 .map_or(self.mode, Attestation::mode),
         })
+    }
+
+    /// Fills the empty store of this configuration with a backup.
+    ///
+    /// # Errors
+    /// [`Error::Backup`] when it is not whole, for another key, or the store is not empty;
+    /// [`Error::Sealed`] when a passphrase is needed. Nothing is written then.
+    pub async fn restore(
+        &self,
+        secret: &BackupSecret,
+        phrase: Option<&Phrase>,
+        backup: &[u8],
+    ) -> Result<Manifest, Error> {
+        crate::backup::restore(self.setup()?, secret, phrase, backup).await
+    }
+
+    /// Where the audit log is.
+    pub fn audit_log(&self) -> PathBuf {
+        self.data_dir.join(AUDIT_FILE)
     }
 
     fn database_url(&self) -> Result<String, Error> {
@@ -200,6 +219,15 @@ impl Service {
         self.shared.vault.rotate(phrase).await
     }
 
+    /// Takes over the secrets of an official service, from its H2 dump and the base64 of its key.
+    /// What is here already stays.
+    ///
+    /// # Errors
+    /// [`Error::Import`] when a secret cannot be understood; none is taken then.
+    pub async fn import(&self, dump: &str, key: &str) -> Result<Imported, Error> {
+        self.shared.vault.import(dump, key).await
+    }
+
     /// Deletes keys and sessions of tasks that are past their final deadline, until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let period = Duration::from_secs(PURGE_PERIOD_S);
@@ -229,7 +257,6 @@ impl Service {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn vault(&self) -> &Vault {
         &self.shared.vault
     }

@@ -1,6 +1,7 @@
 //! Every table that has sealed values, described once: for rotation, verification and backup.
 
 use protocol::{Address, TaskId};
+use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use crate::{Error, Slot, seal::Seal, slot::bind};
@@ -77,11 +78,13 @@ pub(crate) const TABLES: [&Table; 3] = [
 ];
 
 /// One row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     /// Key first, then the other texts.
     pub(crate) texts: Vec<String>,
     pub(crate) numbers: Vec<i64>,
+    #[serde(with = "digits")]
     pub(crate) sealed: Vec<u8>,
 }
 
@@ -201,5 +204,18 @@ impl Table {
     pub(crate) fn check(&self, seal: &Seal, row: &Row) -> Result<(), Error> {
         let (binding, version) = self.place(row)?;
         seal.open_version(&binding, version, &row.sealed).map(drop)
+    }
+}
+
+/// Bytes in hexadecimal.
+mod digits {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct Vault {
     pub(crate) mode: Mode,
     /// One rotation, backup or unsealing at a time.
     pub(crate) turn: Mutex<()>,
+    /// Whether the database is SQLite, else it is PostgreSQL.
+    pub(crate) is_sqlite: bool,
     legacy: KeyFile,
     log: Log,
 }
@@ -102,6 +104,7 @@ impl Vault {
             provider: setup.provider,
             mode: setup.mode,
             turn: Mutex::default(),
+            is_sqlite: is_sqlite(&setup.url),
             legacy: KeyFile::new(setup.data_dir.join(KEY_FILE)),
             log: Log::open(setup.data_dir.join(AUDIT_FILE))?,
         };

@@ -232,15 +232,12 @@ impl Replicate<'_> {
                 heard.failed = failure.map(at(Status::ComputeFailed));
             }
             Frame::Failed { stage, reasons } => {
-                let failure = short(joined(reasons));
-                if stage == Stage::PreCompute {
-                    self.say_failed(Status::DataDownloadFailed, &failure);
-                }
                 let status = match stage {
+                    Stage::PreCompute => Status::DataDownloadFailed,
+                    Stage::App => Status::ComputeFailed,
                     Stage::PostCompute => Status::ContributeFailed,
-                    _ => Status::ComputeFailed,
                 };
-                heard.failed = Some((status, failure));
+                heard.failed = Some((status, short(joined(reasons))));
             }
             Frame::Done {
                 digest,

@@ -304,7 +304,9 @@ impl Resolve for Guarded {
 fn locate(text: &str, policy: &Policy) -> Result<(Url, bool), String> {
     let cid = text
         .strip_prefix("ipfs://")
-        .or_else(|| text.strip_prefix("/ipfs/"));
+        .or_else(|| text.strip_prefix("/ipfs/"))
+        // The same, as it comes back from a multiaddress.
+        .or_else(|| text.strip_prefix("/p2p/"));
     let Some(cid) = cid else {
         let url = Url::parse(text).map_err(|e| format!("not a URL: {e}"))?;
         return Ok((url, false));

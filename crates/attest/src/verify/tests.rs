@@ -142,6 +142,8 @@ mod genuine {
             let verifier = Verifier::new(Trust::Intel, cloud(status));
             let evidence = verifier.verify(&quote, &collateral, now).unwrap();
             assert_eq!(evidence.status, status.to_string(), "{name}");
+            let family = crate::Family::of_quote(&quote).unwrap();
+            assert_eq!(collateral.family(), Some(family), "{name}");
             let simulated = Verifier::new(vector::trust(), cloud(status));
             let verdict = simulated.verify(&quote, &collateral, now);
             assert_eq!(verdict.unwrap_err().reason, Reason::Chain, "{name}");

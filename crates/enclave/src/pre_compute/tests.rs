@@ -97,8 +97,8 @@ async fn run(origin: &str, changes: Vec<(String, String)>) -> Done {
 #[tokio::test]
 async fn a_dataset_is_decrypted_under_its_name() {
     let origin = serve().await;
-    for url in [format!("{origin}/data.enc"), "/ipfs/Qm1".to_owned()] {
-        let mut all = dataset("IEXEC_DATASET", NAME, &url);
+    for url in [&format!("{origin}/data.enc"), "/ipfs/Qm1", "/p2p/Qm1"] {
+        let mut all = dataset("IEXEC_DATASET", NAME, url);
         all.extend(pairs(&[("IS_DATASET_REQUIRED", "true")]));
         let done = run(&origin, all).await;
         assert_eq!(done.result, Ok(()));

@@ -23,7 +23,7 @@ use crate::{Bind, Digest, Error, RunSpec, secret};
 /// Compiled by our build script; empty where that was not possible.
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/launcher"));
 /// Where it is in a container. Nobody's image has it, and one that has cannot use its own.
-const TARGET: &str = "/.iexec-launcher";
+pub(super) const TARGET: &str = "/.iexec-launcher";
 /// For any user of any image, and for none to change.
 const MODE: u32 = 0o555;
 /// Random bytes of a [`Mark`].

@@ -179,13 +179,15 @@ async fn podman(docker: &Docker, spec: &RunSpec) -> Result<Option<Podman>, Error
     Ok(Some(Podman { is_root }))
 }
 
-/// What the daemon refuses with a reason is the image's or the caller's fault.
+/// What the daemon refuses with a reason is the image's or the caller's fault; but not when it is
+/// about our launcher, say because its folder is one where nothing may be executed.
 fn start_error(spec: &RunSpec, error: ApiError) -> Error {
+    let (name, reason) = (spec.name.clone(), message(&error));
     match status(&error) {
-        Some(_) => Error::CannotStart {
-            name: spec.name.clone(),
-            reason: message(&error),
-        },
+        Some(_) if !spec.secrets.is_empty() && reason.contains(launch::TARGET) => {
+            Error::RuntimeFailed { name, reason }
+        }
+        Some(_) => Error::CannotStart { name, reason },
         None => Error::docker("start a container")(error),
     }
 }

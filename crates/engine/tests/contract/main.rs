@@ -84,6 +84,7 @@ contract! {
     nobody::what_it_writes_is_the_workers,
     nobody::layers_of_many_owners_are_unpacked,
     nobody::a_network_is_none_or_refused,
+    nobody::a_closed_process_runs_containers,
     secret::the_program_sees_its_secrets,
     secret::nothing_else_is_different,
     secret::what_cannot_start_is_named,

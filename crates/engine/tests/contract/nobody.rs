@@ -5,7 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use engine::{Bind, Error, ImageRef, Network, Pin, ProgressSink, Reason, RunSpec, log_channel};
+use engine::{
+    Bind, Error, ImageRef, Network, Pin, ProgressSink, Reason, RunSpec, Secret, log_channel,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::World;
@@ -146,4 +148,17 @@ pub(crate) async fn a_network_is_none_or_refused(world: &World) {
     let error = refused.unwrap_err();
     assert!(matches!(error, Error::CannotStart { .. }), "{error:?}");
     assert!(error.to_string().contains("root"), "{error}");
+}
+
+/// A process with secrets of its own has closed itself: not even it sees all of its own files.
+pub(crate) async fn a_closed_process_runs_containers(world: &World) {
+    engine::harden().unwrap();
+    let mut spec = world.script("echo $SECRET; exit 5").await;
+    let value = Secret::new("well".to_owned());
+    spec.secrets = vec![("SECRET".to_owned(), value)];
+    let outcome = world.run(spec).await;
+    assert_eq!(
+        (outcome.exit.code, outcome.stdout().as_str()),
+        (5, "well\n")
+    );
 }

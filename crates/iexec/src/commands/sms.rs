@@ -12,6 +12,8 @@ use crate::{
     outcome::{Failure, Report},
 };
 
+mod attestation;
+
 const STANDARD: Standard = Standard {
     role: "sms",
     port: 13_300,
@@ -28,6 +30,9 @@ const TEMPLATE: &str = include_str!("templates/sms.toml");
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Take simulated enclaves, when the settings say so too: no secret is protected then
+    #[arg(long)]
+    insecure_simulation: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -47,6 +52,7 @@ struct Settings {
     database_url: Option<String>,
     framework: Option<secrets::Framework>,
     public_url: Option<String>,
+    attestation: attestation::Settings,
     chain: ChainConfig,
 }
 
@@ -56,6 +62,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         return args.run(TEMPLATE, context);
     }
     let settings: Settings = read(args.common.config.as_deref())?;
+    let attestation = settings.attestation.clone();
+    let attestation = attestation.resolve(args.insecure_simulation)?;
     let place = Place::find(context, &args.common, &settings.chain)?;
     let (listen, data) = (settings.listen, settings.data.clone());
     let host = Host::open(&STANDARD, &args.common.place, listen, data, context).await?;
@@ -63,6 +71,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let mut config = secrets::Config::new(&host.data_dir);
     config.database = settings.database_url;
     config.framework = settings.framework;
+    config.attestation = attestation;
     config.public_url = settings.public_url.unwrap_or_else(|| host.url());
     let service = secrets::Service::open(config, Arc::new(hub.clone())).await;
     let service = service.map_err(|error| Failure::with_sources(&error))?;
@@ -111,5 +120,6 @@ mod tests {
         assert_eq!(told.framework, Some(secrets::Framework::Tdx));
         assert_eq!(told.listen.unwrap().port(), STANDARD.port);
         assert!(told.public_url.is_some() && told.database_url.is_some());
+        assert!(told.attestation.resolve(false).unwrap().is_some());
     }
 }

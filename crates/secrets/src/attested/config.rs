@@ -14,7 +14,12 @@ pub const PRODUCTION_CHAINS: [u64; 3] = [42_161, 134, 1];
 
 /// Whose word counts for what an enclave is, and which enclaves get secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mode", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    tag = "mode",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+#[serde(deny_unknown_fields)]
 pub enum Attestation {
     /// Genuine platforms, under Intel's production root.
     Intel {

@@ -48,7 +48,7 @@ async fn a_simulation_needs_two_words_and_no_production_chain() {
 
 #[test]
 fn settings_are_strict() {
-    let good = json!({ "mode": "simulation", "seed": "/s", "insecure_simulation": true });
+    let good = json!({ "mode": "simulation", "seed": "/s", "insecure-simulation": true });
     let read: Attestation = serde_json::from_value(good.clone()).unwrap();
     assert_eq!(
         serde_json::from_value::<Attestation>(json!(read)).unwrap(),
