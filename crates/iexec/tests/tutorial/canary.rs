@@ -28,7 +28,7 @@ use sdk::dataset::Key;
 use crate::{
     chaos::cast,
     platform::{Platform, worker_name},
-    process::{Place, Process},
+    process::{Place, Process, Special},
 };
 
 /// Between two looks; the test's own limit bounds them.
@@ -223,12 +223,20 @@ async fn singing(roots: &[&Path]) -> Result<PathBuf> {
 
 fn start(choice: Choice, folder: &Path) -> Result<(Platform, Process)> {
     let seed = folder.join("simulator.seed");
-    let sms = format!(
-        "framework = \"TDX\"\n[attestation]\nmode = \"simulation\"\nseed = \"{}\"\n\
-         insecure-simulation = true\n",
-        seed.display()
-    );
-    let place = Place::watched(folder.to_owned(), sms);
+    let sms = Special {
+        role: "sms",
+        settings: format!(
+            "framework = \"TDX\"\n[attestation]\nmode = \"simulation\"\nsimulator = \"{}\"\n",
+            seed.display()
+        ),
+        words: " --insecure-simulation",
+    };
+    let store = Special {
+        role: "store",
+        settings: "public-add = true\n".to_owned(),
+        words: "",
+    };
+    let place = Place::watched(folder.to_owned(), vec![sms, store]);
     let platform = Platform::start(place, 1)?;
     let engine = match choice {
         Choice::Docker => "docker",

@@ -42,11 +42,8 @@ impl Platform {
         chain: Option<Process>,
         workers: u32,
     ) -> Result<Self> {
-        let service = |role: &str| {
-            let line = on_chain(&on, &place.free_address(role)?);
-            Process::start(&place, role, role, &line)
-        };
-        let (store, market, sms) = (service("store")?, service("market")?, sms(&place, &on)?);
+        let service = |role: &str| service(&place, &on, role);
+        let (store, market, sms) = (service("store")?, service("market")?, service("sms")?);
         pool_settings(&place, &on, [&store, &market, &sms], workers)?;
         let line = format!(
             "--config pool.toml --listen {}",
@@ -169,13 +166,14 @@ fn on_chain(on: &ChainInfo, listen: &str) -> String {
     )
 }
 
-fn sms(place: &Place, on: &ChainInfo) -> Result<Process> {
-    let mut line = on_chain(on, &place.free_address("sms")?);
-    if let Some(settings) = &place.sms {
-        fs::write(place.dir.join("sms.toml"), settings)?;
-        line.push_str(" --config sms.toml");
+fn service(place: &Place, on: &ChainInfo, role: &str) -> Result<Process> {
+    let mut line = on_chain(on, &place.free_address(role)?);
+    if let Some(special) = place.special.iter().find(|special| special.role == role) {
+        let file = format!("{role}.toml");
+        fs::write(place.dir.join(&file), &special.settings)?;
+        line = format!("{line} --config {file}{}", special.words);
     }
-    Process::start(place, "sms", "sms", &line)
+    Process::start(place, role, role, &line)
 }
 
 /// So many wallets may log in as workers: one more may not.

@@ -27,6 +27,16 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// What is shown of a log, in bytes.
 const LOG_SHOWN: usize = 6_000;
 
+/// How a role is started otherwise than by default.
+#[derive(Debug)]
+pub(crate) struct Special {
+    pub(crate) role: &'static str,
+    /// The content of its file.
+    pub(crate) settings: String,
+    /// More words of the command line.
+    pub(crate) words: &'static str,
+}
+
 /// Where processes run and keep their files.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -37,8 +47,8 @@ pub(crate) struct Place {
     pub(crate) keeps_logs: bool,
     /// Whether each logs everything it can.
     is_watched: bool,
-    /// Settings of the secret manager, if it has any.
-    pub(crate) sms: Option<String>,
+    /// Roles with settings and words of their own.
+    pub(crate) special: Vec<Special>,
 }
 
 impl Place {
@@ -49,17 +59,16 @@ impl Place {
             wire: None,
             keeps_logs: false,
             is_watched: false,
-            sms: None,
+            special: Vec::new(),
         }
     }
 
-    /// On the loopback interface, with all that can be logged kept, and these settings of the
-    /// secret manager.
-    pub(crate) fn watched(dir: PathBuf, sms: String) -> Self {
+    /// On the loopback interface, with all that can be logged kept.
+    pub(crate) fn watched(dir: PathBuf, special: Vec<Special>) -> Self {
         Self {
             keeps_logs: true,
             is_watched: true,
-            sms: Some(sms),
+            special,
             ..Self::local(dir)
         }
     }
