@@ -136,3 +136,86 @@ impl Vault {
         Ok(done.rows_affected() == 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    const NONCE: B256 = B256::repeat_byte(1);
+
+    async fn vault(database: Option<String>) -> (tempfile::TempDir, Vault) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::new(folder.path());
+        config.database = database;
+        let vault = Vault::open(config.setup().unwrap()).await.unwrap();
+        (folder, vault)
+    }
+
+    async fn keeps_its_word(database: Option<String>) {
+        let (_folder, vault) = vault(database).await;
+        let id = vault.identity().await.unwrap().id();
+        assert_eq!(vault.identity().await.unwrap().id(), id);
+        let place = ("a", Stage::App);
+        assert!(vault.put_nonce(NONCE, place, (5, 10)).await.unwrap());
+        for (session, stage, now, is_good) in [
+            ("b", Stage::App, 5, false),
+            ("a", Stage::PreCompute, 5, false),
+            ("a", Stage::App, 10, false),
+            ("a", Stage::App, 9, true),
+            ("a", Stage::App, 9, false),
+        ] {
+            let taken = vault.take_nonce(NONCE, session, stage, now).await;
+            assert_eq!(taken.unwrap(), is_good, "{session} {stage} {now}");
+        }
+        assert!(vault.put_nonce(NONCE, place, (5, 10)).await.unwrap());
+        vault.forget_nonces(10).await.unwrap();
+        assert!(!vault.take_nonce(NONCE, "a", Stage::App, 9).await.unwrap());
+        for (session, platform, is_good) in [("a", 1, true), ("a", 2, false), ("b", 2, true)] {
+            let platform = PlatformId::repeat_byte(platform);
+            let pinned = vault.pin_platform(session, platform, 50).await;
+            assert_eq!(pinned.unwrap(), is_good, "{session} {platform}");
+        }
+        for number in 0..5 {
+            let counted = vault.count_release("a", Stage::App, 50).await;
+            assert_eq!(counted.unwrap(), number < 3);
+        }
+        assert!(
+            vault
+                .count_release("a", Stage::PostCompute, 50)
+                .await
+                .unwrap()
+        );
+        // Two platforms and two counters.
+        assert_eq!(vault.purge(50).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn it_is_remembered_what_was_used() {
+        keeps_its_word(None).await;
+    }
+
+    #[tokio::test]
+    async fn the_same_sql_runs_on_postgres() {
+        let url = tools::need!(tools::postgres_database());
+        keeps_its_word(Some(url)).await;
+    }
+
+    /// Of many who make the key at once, one does; of many releases at once, three are.
+    #[tokio::test]
+    async fn many_at_once_agree() {
+        let (_folder, vault) = vault(None).await;
+        let ids = (0..16).map(|_| vault.identity());
+        let ids = futures_util::future::join_all(ids).await;
+        let ids: Vec<_> = ids.into_iter().map(|one| one.unwrap().id()).collect();
+        assert!(ids.iter().all(|id| *id == ids[0]));
+        let counted = (0..16).map(|_| vault.count_release("a", Stage::App, 50));
+        let counted = futures_util::future::join_all(counted).await;
+        let released = counted.into_iter().filter(|one| *one.as_ref().unwrap());
+        assert_eq!(released.count(), 3);
+        let pinned = (0..16).map(|n| vault.pin_platform("a", PlatformId::repeat_byte(n), 50));
+        let pinned = futures_util::future::join_all(pinned).await;
+        let first = pinned.into_iter().filter(|one| *one.as_ref().unwrap());
+        assert_eq!(first.count(), 1);
+    }
+}
