@@ -25,6 +25,8 @@ variables! {
     WORKERPOOL "IEXEC_WORKERPOOL";
     /// API of the pool that a worker works for.
     POOL_URL "IEXEC_POOL_URL";
+    /// Passphrase of a secret manager's store, for machines.
+    SMS_PASSPHRASE "IEXEC_SMS_PASSPHRASE";
     /// Data directory of the local network.
     DATA "IEXEC_DATA";
     /// Where users' data goes by convention.

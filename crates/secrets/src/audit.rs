@@ -211,7 +211,8 @@ impl Writer {
             .and_then(|()| self.write(entries).map_err(told));
         self.file.unlock().map_err(told)?;
         if let Err(fault) = &written {
-            tracing::error!(path = %self.path.display(), "the audit log is out of use: {}", fault.1);
+            let path = self.path.display();
+            tracing::error!(%path, "the audit log is out of use: {}", fault.1);
             self.fault = Some(fault.clone());
         }
         written

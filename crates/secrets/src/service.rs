@@ -1,6 +1,10 @@
 //! The service: its configuration, its parts, and a handle for the same process.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
@@ -117,7 +121,27 @@ impl Config {
         phrase: Option<&Phrase>,
         backup: &[u8],
     ) -> Result<Manifest, Error> {
+        create(&self.data_dir).await?;
         crate::backup::restore(self.setup()?, secret, phrase, backup).await
+    }
+
+    /// Takes over the secrets of an official service, from its H2 dump and the base64 of its key.
+    /// What is here already stays.
+    ///
+    /// # Errors
+    /// [`Error::Import`] when a secret cannot be understood; none is taken then.
+    pub async fn import(
+        &self,
+        phrase: Option<&Phrase>,
+        dump: &str,
+        key: &str,
+    ) -> Result<Imported, Error> {
+        create(&self.data_dir).await?;
+        let vault = Vault::open_sealed(self.setup()?).await?;
+        match vault.unseal(phrase).await? {
+            true => vault.import(dump, key).await,
+            false => Err(Error::Sealed),
+        }
     }
 
     /// Where the audit log is.
@@ -135,6 +159,11 @@ impl Config {
         let path = path.replace('?', "%3f").replace('#', "%23");
         Ok(format!("sqlite://{path}?mode=rwc"))
     }
+}
+
+async fn create(data_dir: &Path) -> Result<(), Error> {
+    let created = tokio::fs::create_dir_all(data_dir).await;
+    created.map_err(Error::disk("create", data_dir))
 }
 
 /// What all requests share.
@@ -160,9 +189,7 @@ impl Service {
     /// [`Error::WrongKey`] when the key file does not fit the database, [`Error::OtherMode`] for
     /// the store of other enclaves, and what disk and database say.
     pub async fn open(config: Config, ledger: Arc<dyn Ledger>) -> Result<Self, Error> {
-        tokio::fs::create_dir_all(&config.data_dir)
-            .await
-            .map_err(Error::disk("create", &config.data_dir))?;
+        create(&config.data_dir).await?;
         let (chain_id, _) = ledger.place();
         let attested = config.attestation.clone();
         let attested = attested
@@ -217,15 +244,6 @@ impl Service {
     /// again, it goes on where it was.
     pub async fn rotate(&self, phrase: Option<&Phrase>) -> Result<Rotation, Error> {
         self.shared.vault.rotate(phrase).await
-    }
-
-    /// Takes over the secrets of an official service, from its H2 dump and the base64 of its key.
-    /// What is here already stays.
-    ///
-    /// # Errors
-    /// [`Error::Import`] when a secret cannot be understood; none is taken then.
-    pub async fn import(&self, dump: &str, key: &str) -> Result<Imported, Error> {
-        self.shared.vault.import(dump, key).await
     }
 
     /// Deletes keys and sessions of tasks that are past their final deadline, until `shutdown`.

@@ -1,6 +1,10 @@
 //! `iexec sms`: the secret manager alone.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use network::health::{self, Health};
 use serde::Deserialize;
@@ -13,6 +17,7 @@ use crate::{
 };
 
 mod attestation;
+mod operator;
 
 const STANDARD: Standard = Standard {
     role: "sms",
@@ -42,6 +47,21 @@ enum Command {
     /// Write a settings file in which every key is explained
     #[command(after_help = "Example:\n  iexec sms init --out sms.toml")]
     Init(TemplateArgs),
+    /// Give a service that started sealed its passphrase
+    Unseal(operator::UnsealArgs),
+    /// Put all secrets of a running service under a new key
+    RotateKey(operator::RotateArgs),
+    /// Write a backup of a running service, encrypted to a public key
+    Backup(operator::BackupArgs),
+    /// Make the pair of keys that backups are encrypted to and opened with
+    BackupKey(operator::BackupKeyArgs),
+    /// Fill an empty store with a backup, while no service runs on it
+    Restore(operator::RestoreArgs),
+    /// Look at the audit log
+    #[command(subcommand)]
+    Audit(operator::AuditCommand),
+    /// Take over the secrets of an official service, while no service runs on this store
+    Import(operator::ImportArgs),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -52,15 +72,52 @@ struct Settings {
     database_url: Option<String>,
     framework: Option<secrets::Framework>,
     public_url: Option<String>,
+    key_provider: KeyProvider,
+    passphrase_file: Option<PathBuf>,
     attestation: attestation::Settings,
     chain: ChainConfig,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeyProvider {
+    #[default]
+    File,
+    Passphrase,
+}
+
+impl Settings {
+    fn config(&self, data_dir: &Path) -> secrets::Config {
+        let mut config = secrets::Config::new(data_dir);
+        config.database = self.database_url.clone();
+        config.framework = self.framework;
+        config.keys = match self.key_provider {
+            KeyProvider::File => secrets::Keys::File,
+            KeyProvider::Passphrase => secrets::Keys::Passphrase {
+                file: self.passphrase_file.clone(),
+            },
+        };
+        config.mode = self.attestation.mode();
+        config
+    }
+}
+
 /// Runs until a signal.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
-    if let Some(Command::Init(args)) = &args.command {
-        return args.run(TEMPLATE, context);
+    match &args.command {
+        None => serve(args, context).await,
+        Some(Command::Init(args)) => args.run(TEMPLATE, context),
+        Some(Command::Unseal(args)) => args.run().await,
+        Some(Command::RotateKey(args)) => args.run().await,
+        Some(Command::Backup(args)) => args.run(context).await,
+        Some(Command::BackupKey(args)) => args.run(context),
+        Some(Command::Restore(args)) => args.run(context).await,
+        Some(Command::Audit(operator::AuditCommand::Verify(args))) => args.run(),
+        Some(Command::Import(args)) => args.run(context).await,
     }
+}
+
+async fn serve(args: &Args, context: &Context) -> Result<Report, Failure> {
     let settings: Settings = read(args.common.config.as_deref())?;
     let attestation = settings.attestation.clone();
     let attestation = attestation.resolve(args.insecure_simulation)?;
@@ -68,13 +125,23 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let (listen, data) = (settings.listen, settings.data.clone());
     let host = Host::open(&STANDARD, &args.common.place, listen, data, context).await?;
     let hub = place.connect().await?;
-    let mut config = secrets::Config::new(&host.data_dir);
-    config.database = settings.database_url;
-    config.framework = settings.framework;
+    let mut config = settings.config(&host.data_dir);
     config.attestation = attestation;
-    config.public_url = settings.public_url.unwrap_or_else(|| host.url());
+    config.public_url = settings.public_url.clone().unwrap_or_else(|| host.url());
     let service = secrets::Service::open(config, Arc::new(hub.clone())).await;
     let service = service.map_err(|error| Failure::with_sources(&error))?;
+    if let Some(phrase) = operator::phrase_of_environment().filter(|_| service.is_sealed()) {
+        let unsealed = service.unseal(&phrase).await;
+        unsealed.map_err(|error| Failure::with_sources(&error))?;
+    }
+    let admin = secrets::admin::Admin::bind(&host.data_dir);
+    let admin = admin.map_err(|error| Failure::with_sources(&error))?;
+    let (operated, ending) = (service.clone(), host.shutdown.clone());
+    host.spawn(async move {
+        admin.run(operated, ending).await;
+        Ok::<(), Failure>(())
+    });
+    let sealed = service.clone();
     let (data_dir, handle) = (host.data_dir.clone(), service.handle());
     let facts = json!({ "chainId": hub.chain_id() });
     let health = Health::default()
@@ -86,6 +153,15 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
                     .check()
                     .await
                     .map_err(health::told("it does not answer"))
+            }
+        })
+        .check("key", move || {
+            let is_sealed = sealed.is_sealed();
+            async move {
+                match is_sealed {
+                    true => Err("the store is sealed: `iexec sms unseal`".to_owned()),
+                    false => Ok(()),
+                }
             }
         })
         .check("disk", move || {
@@ -119,6 +195,9 @@ mod tests {
         let told: Settings = uncommented(TEMPLATE);
         assert_eq!(told.framework, Some(secrets::Framework::Tdx));
         assert_eq!(told.listen.unwrap().port(), STANDARD.port);
+        assert_eq!(told.key_provider, KeyProvider::Passphrase);
+        assert!(told.passphrase_file.is_some());
+        assert_eq!(told.attestation.mode(), secrets::Mode::Real);
         assert!(told.public_url.is_some() && told.database_url.is_some());
         assert!(told.attestation.resolve(false).unwrap().is_some());
     }

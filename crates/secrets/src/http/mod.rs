@@ -19,8 +19,12 @@ use crate::{
 
 mod compute;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod fuzz;
 mod refusal;
+#[cfg(test)]
+mod rest;
 mod submission;
 mod tee;
 #[cfg(test)]

@@ -57,6 +57,12 @@ impl Phrase {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+
+    /// For the question to a running service, which wipes it.
+    #[must_use]
+    pub fn into_text(mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
 }
 
 /// A source of the root key. Others can follow: a TPM, or the key service of a confidential

@@ -28,6 +28,14 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Which enclaves the store is for, also for commands that serve none.
+    pub(super) fn mode(&self) -> secrets::Mode {
+        match self.mode {
+            Some(Mode::Simulation) => secrets::Mode::Simulation,
+            Some(Mode::Intel) | None => secrets::Mode::Real,
+        }
+    }
+
     /// `allows_simulation` is what was said on the command line: the file alone cannot.
     ///
     /// # Errors
