@@ -170,7 +170,6 @@ both! {
     secret::codes_of_a_failed_start_are_the_programs_too,
     secret::nobody_outside_sees_a_secret,
     secret::another_user_in_the_container_finds_nothing,
-    secret::what_was_never_told_is_not_adopted,
     secret::unsound_ones_are_refused,
 }
 
@@ -211,6 +210,7 @@ with_secret! {
     killed::a_killed_process_leaves_nothing_after_a_sweep,
     killed::an_orphan_is_adopted_while_it_runs,
     killed::an_orphan_is_adopted_after_its_end,
+    secret::what_was_never_told_is_not_adopted,
 }
 
 with_secret! {
@@ -222,7 +222,10 @@ with_secret! {
     seccomp::what_opens_the_walls_is_refused,
 }
 
-with_secret! { podman_with_secret: }
+with_secret! {
+    podman_with_secret:
+    secret::what_was_never_told_is_not_adopted,
+}
 
 // What could differ with Podman behind Docker's API; the rest of the suite is about this program or
 // the kernel. Two things do differ: Podman adds `container` and `TERM` to the environment, and an
@@ -264,5 +267,4 @@ contract! { podman:
     secret::codes_of_a_failed_start_are_the_programs_too,
     secret::nobody_outside_sees_a_secret,
     secret::another_user_in_the_container_finds_nothing,
-    secret::what_was_never_told_is_not_adopted,
 }

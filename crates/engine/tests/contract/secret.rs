@@ -254,9 +254,7 @@ pub(crate) async fn another_user_in_the_container_finds_nothing(world: &World) {
 /// A process that is killed between creation and start, or before it has sent the variables,
 /// leaves a container that nobody ever was in.
 pub(crate) async fn what_was_never_told_is_not_adopted(world: &World) {
-    let Some(daemon) = Daemon::of(world) else {
-        return;
-    };
+    let daemon = Daemon::of(world).expect("the built-in engine adopts nothing");
     let gated = Gated::begin(world, &Canary::new()).await;
     let alike = daemon.inspect(&gated.name);
     gated.end().await;
