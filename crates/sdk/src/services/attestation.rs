@@ -105,7 +105,10 @@ mod tests {
         ] {
             assert!(judge(is_marked, body.as_bytes()).is_simulated(), "{body}");
         }
-        let intel = judge(false, br#"{"mode":"intel","insecure":false,"sms_id":"0x2"}"#);
+        let intel = judge(
+            false,
+            br#"{"mode":"intel","insecure":false,"sms_id":"0x2"}"#,
+        );
         let sms_id = Some("0x2".to_owned());
         assert_eq!(intel, Attestation::Intel { sms_id });
         for silent in [
