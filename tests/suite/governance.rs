@@ -76,7 +76,7 @@ impl Trade {
             dataset,
             granted,
             other,
-            files: files,
+            files,
         })
     }
 

@@ -57,9 +57,9 @@ fn said(bytes: &[u8]) -> Value {
     text.into()
 }
 
-/// Ours says in `error.hint` what to do about it, in `error.code` which rule of confidential runs is
-/// broken, in `warning` that enclaves are simulated, and has an `error` beside `fail`; readers of
-/// `--raw` skip keys they do not know.
+/// Ours says in `error.hint` what to do about it, in `error.code` which rule of confidential runs
+/// is broken, in `warning` that enclaves are simulated, and has an `error` beside `fail`; readers
+/// of `--raw` skip keys they do not know.
 fn without_extras(mut said: Value) -> Value {
     // a partial failure has both the official list and our error
     if let Some(said) = said

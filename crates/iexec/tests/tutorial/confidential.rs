@@ -1,8 +1,11 @@
-//! The guide of confidential tasks (docs/confidential.md), command by command, up to the deal: an
-//! encrypted dataset that is sold to one app and one requester, secrets of both, and a key for the
-//! result.
+//! The guide of confidential tasks (docs/confidential.md), command by command: an encrypted dataset
+//! that is sold to one app and one requester, secrets of both, and a result that only the
+//! beneficiary opens.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Cursor, Read as _},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use axum::{Router, routing::get};
@@ -12,10 +15,18 @@ use network::Role;
 use sdk::dataset::{Key, cipher};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+use zip::ZipArchive;
 
 use crate::{net::Net, person::Person};
 
 const SALARIES: &str = "name,salary\nAlice,1\nBob,2\n";
+/// Shows everything that it was given.
+const SCRIPT: &str = r#"
+result="$IEXEC_OUT/result.txt"
+echo "$1 $2, $IEXEC_REQUESTER_SECRET_1, $IEXEC_APP_DEVELOPER_SECRET" > "$result"
+cat "$IEXEC_IN/$IEXEC_DATASET_FILENAME" >> "$result"
+declare_result "$result"
+"#;
 /// In the tutorial's words: 5 RLC and 0.1 RLC a task.
 const PRICES: [&str; 2] = ["5000000000", "100000000"];
 
@@ -56,7 +67,7 @@ pub(crate) async fn tell(bench: Bench) -> Result<()> {
     sell_dataset(&owner, &dataset, [&app, &who])
         .await
         .context("its order")?;
-    let deal = run(&requester, &app, &dataset).await.context("the run")?;
+    let (deal, task) = run(&requester, &app, &dataset).await.context("the run")?;
     let params: Value = serde_json::from_str(deal["params"].as_str().context("no params")?)?;
     ensure!(
         params["iexec_secrets"] == json!({ "1": "my-login" }),
@@ -66,6 +77,7 @@ pub(crate) async fn tell(bench: Bench) -> Result<()> {
     let prices = [&deal["dataset"]["price"], &deal["app"]["price"]];
     ensure!(prices == PRICES, "{deal}");
     ensure!(deal["beneficiary"] == who.as_str(), "{deal}");
+    open(&requester, &task).await.context("the result")?;
     after_cancel(&owner, &requester, &app, &dataset)
         .await
         .context("cancelled")?;
@@ -91,7 +103,7 @@ async fn sell_app(bench: &Bench, developer: &Person) -> Result<String> {
     let mut config = engine::Config::new(bench.choice, bench.data_dir().join("engine"));
     config.helper = testing::helper();
     let engine = engine::detect(&config).await?;
-    let image = Image::of_script(&engine, bench.test, "exit 1").await?;
+    let image = Image::of_script(&engine, bench.test, SCRIPT).await?;
     developer.raw("app init").await?;
     developer.edit_app(&[("multiaddr", json!(image.name)), ("checksum", Value::Null)])?;
     let app = developer.raw("app deploy --chain local").await?["address"].clone();
@@ -144,8 +156,8 @@ async fn sell_dataset(owner: &Person, dataset: &str, [app, who]: [&str; 2]) -> R
     owner.raw(&publish).await.map(drop)
 }
 
-/// The deal.
-async fn run(requester: &Person, app: &str, dataset: &str) -> Result<Value> {
+/// The deal and its task.
+async fn run(requester: &Person, app: &str, dataset: &str) -> Result<(Value, String)> {
     let push = "requester push-secret my-login --secret-value alice --chain local";
     requester.raw(push).await?;
     let set = requester
@@ -172,14 +184,44 @@ async fn run(requester: &Person, app: &str, dataset: &str) -> Result<Value> {
     requester.raw("account deposit 6 RLC --chain local").await?;
     let run = format!(
         "app run {app} --tag tee,tdx --dataset {dataset} --secret 1=my-login --encrypt-result \
-         --args \"public words\" --force --chain local"
+         --args \"public words\" --watch --force --chain local"
     );
     let made = requester.raw(&run).await?;
     let deal = made["deals"][0]["dealid"].as_str().context("no deal")?;
     let shown = requester
         .raw(&format!("deal show {deal} --chain local"))
         .await?;
-    Ok(shown["deal"].clone())
+    let task = made["tasks"][0]["taskid"].as_str().context("no task")?;
+    Ok((shown["deal"].clone(), task.to_owned()))
+}
+
+/// In one step, and from an archive that is there already.
+async fn open(requester: &Person, task: &str) -> Result<()> {
+    let show = format!("task show {task} --chain local --download");
+    requester
+        .raw(&format!("{show} my-result --decrypt"))
+        .await?;
+    let file = |name: &str| fs::read(requester.project().join(name));
+    let opened = file("my-result.zip")?;
+    let mut text = String::new();
+    ZipArchive::new(Cursor::new(&opened))?
+        .by_name("result.txt")?
+        .read_to_string(&mut text)?;
+    ensure!(
+        text == format!("public words, alice, my-api-key\n{SALARIES}"),
+        "{text}"
+    );
+    requester.raw(&format!("{show} sealed")).await?;
+    let sealed = file("sealed.zip")?;
+    ensure!(
+        !sealed.windows(5).any(|bytes| bytes == b"Alice"),
+        "it is not sealed"
+    );
+    let decrypt = format!("result decrypt sealed.zip --task {task} --chain local");
+    let raw = requester.raw(&decrypt).await?;
+    ensure!(raw["isVerified"] == true, "{raw}");
+    ensure!(file("results.zip")? == opened, "another archive");
+    Ok(())
 }
 
 /// Ended on chain, the order grants nothing any more.

@@ -85,8 +85,8 @@ async fn wrong_uses_are_refused_before_money_moves() {
 }
 
 #[tokio::test]
-async fn confidential_from_dataset_to_deal() {
-    let test = "confidential_from_dataset_to_deal";
+async fn confidential_from_dataset_to_result() {
+    let test = "confidential_from_dataset_to_result";
     play(test, Choice::Builtin, confidential::tell).await;
 }
 

@@ -351,7 +351,8 @@ const IN_REGISTRY: [Row; 2] = [
         [
             ERROR,
             "IMAGE_DIGEST_DIFFERS",
-            "the checksum {othersum} of app {nowhere} pins no image: `{noimage}` is not in its registry",
+            "the checksum {othersum} of app {nowhere} pins no image: `{noimage}` is not in \
+             its registry",
             "its owner pushes the image and deploys the app again with its digest",
         ],
     ),
