@@ -48,7 +48,8 @@ const FILES: &[(&str, &str)] = &[("lamp.txt", "an old lamp")];
 /// Shows everything that it was given.
 const SHOWS_ALL: &str = r#"
 result="$IEXEC_OUT/result.txt"
-echo "$@|$IEXEC_APP_DEVELOPER_SECRET|$IEXEC_REQUESTER_SECRET_1|$IEXEC_REQUESTER_SECRET_2" > "$result"
+requester="$IEXEC_REQUESTER_SECRET_1|$IEXEC_REQUESTER_SECRET_2"
+echo "$@|$IEXEC_APP_DEVELOPER_SECRET|$requester" > "$result"
 cat "$IEXEC_IN/$IEXEC_DATASET_FILENAME" "$IEXEC_IN/$IEXEC_INPUT_FILE_NAME_1" >> "$result"
 echo shown
 declare_result "$result"

@@ -14,7 +14,6 @@ use worker::{
 
 use crate::{
     agent::{Agent, Voice},
-    private,
     redeem::Session,
 };
 
@@ -40,7 +39,8 @@ pub fn main() -> i32 {
 }
 
 fn begin() -> io::Result<()> {
-    private::keep_memory()?;
+    // Before anything secret is in memory.
+    engine::harden()?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut input = BufReader::new(io::stdin());
     let mut line = Vec::new();

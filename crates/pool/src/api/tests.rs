@@ -11,7 +11,8 @@ use futures_util::{SinkExt, StreamExt};
 use protocol::{
     Address, Bytes, Cause, Tag, TaskId, challenge,
     message::{
-        Busy, CONNECT_PATH, Flow, Heard, Logs, Order, Phase, Report, Stream, ToPool, ToWorker,
+        Busy, CONNECT_PATH, Flow, Heard, Logs, Order, Phase, Profile, Report, Stream, ToPool,
+        ToWorker,
     },
     status::ReplicateStatus::{self, *},
 };
@@ -165,7 +166,10 @@ impl Worker {
         let hash = challenge::worker_login(CHAIN_ID, WORKERPOOL, &challenge);
         let signature = worker.wallet.sign_hash(hash).unwrap();
         let login = ToPool::Login {
-            profile: Default::default(),
+            profile: Profile {
+                tee: true,
+                ..Profile::default()
+            },
             address: worker.wallet.address(),
             signature: Bytes::copy_from_slice(&signature.as_bytes()),
             name: "test".into(),

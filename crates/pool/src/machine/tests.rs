@@ -98,10 +98,8 @@ impl Pool {
     }
 
     pub(super) fn online(&mut self, address: Address, slots: u32, busy: &[TaskId]) -> Vec<Effect> {
-        let busy = busy.iter().map(|task| Busy {
-            task: *task,
-            status: Computing,
-        });
+        let status = Computing;
+        let busy = busy.iter().map(|&task| Busy { task, status });
         self.step(Event::WorkerOnline(Hello {
             address,
             name: "w".into(),
