@@ -15,7 +15,7 @@ mod watch;
 const USAGE: &str = "usage: cargo xtask <chore>
   ci                    everything that has to pass before a change lands
   docs [--check]        write docs/reference; --check: compare with the committed pages
-  fuzz [--seconds N] [--target NAME]   made-up input for what reads from strangers, guided by its branches
+  fuzz [--seconds N] [--target NAME]   made-up input for what reads from strangers
   tidy                  sizes of files, functions and lines; licences of dependencies
   contracts [--check]   compile the contracts; --check: compare with the committed artifacts
   contracts gas [--check]   measure contracts/gas.md; --check: fail when a row costs more

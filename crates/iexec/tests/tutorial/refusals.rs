@@ -108,7 +108,8 @@ const TAGS: [Row; 10] = [
             VALUE,
             "LEGACY_TEE_TAG",
             "Unsupported legacy TEE framework tag ('scone')",
-            "use the tag tee,tdx in --tag: Scone and Gramine are legacy, and no worker serves them any \
+            "use the tag tee,tdx in --tag: Scone and Gramine are legacy, and no worker serves \
+             them any \
          more",
         ],
     ),
@@ -119,7 +120,8 @@ const TAGS: [Row; 10] = [
             VALUE,
             "LEGACY_TEE_TAG",
             "Unsupported legacy TEE framework tag ('gramine')",
-            "use the tag tee,tdx in --tag: Scone and Gramine are legacy, and no worker serves them any \
+            "use the tag tee,tdx in --tag: Scone and Gramine are legacy, and no worker serves \
+             them any \
          more",
         ],
     ),
@@ -253,7 +255,8 @@ const SECRETS: [Row; 5] = [
     ),
 ];
 
-const ENCRYPT: &str = "its owner runs `iexec dataset encrypt`, uploads the .enc file and deploys it \
+const ENCRYPT: &str = "its owner runs `iexec dataset encrypt`, uploads the .enc file and \
+     deploys it \
                        as a new dataset with that file's checksum";
 
 /// Datasets that are not for this run, or not what they should be.
@@ -295,7 +298,8 @@ const DATASETS: [Row; 7] = [
         [
             ERROR,
             "DATASET_NOT_ENCRYPTED",
-            "the file of dataset {plain} is not encrypted: its 34 bytes are no multiple of 16, those \
+            "the file of dataset {plain} is not encrypted: its 34 bytes are no multiple of 16, \
+             those \
          of an encrypted one are",
             ENCRYPT,
         ],
@@ -306,7 +310,8 @@ const DATASETS: [Row; 7] = [
         [
             ERROR,
             "DATASET_NOT_ENCRYPTED",
-            "the file of dataset {plain} is not encrypted: its 34 bytes are no multiple of 16, those \
+            "the file of dataset {plain} is not encrypted: its 34 bytes are no multiple of 16, \
+             those \
          of an encrypted one are",
             ENCRYPT,
         ],
@@ -341,7 +346,8 @@ const IN_REGISTRY: [Row; 2] = [
         [
             ERROR,
             "IMAGE_DIGEST_DIFFERS",
-            "the checksum {othersum} of app {moved} pins no image: `{image}` has the digest {digest}",
+            "the checksum {othersum} of app {moved} pins no image: `{image}` has the digest \
+             {digest}",
             "its owner pushes the image and deploys the app again with its digest",
         ],
     ),
