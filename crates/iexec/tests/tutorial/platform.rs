@@ -91,9 +91,10 @@ impl Platform {
         let key = self.place.key_file(Role::Worker, number)?;
         let settings = format!(
             "name = \"{name}\"\nslots = {SLOTS}\nengine = \"{engine}\"\n\
-             allow-local-images = true\nallow-private-inputs = true\n\
+             allow-local-images = true\nallow-private-inputs = true\nipfs-gateway = \"{}\"\n\
              [chain]\nrpc-url = \"{}\"\nhub = \"{}\"\n[wallet]\nfile = \"{}\"\n\
              [[pool]]\nurl = \"{}\"\nworkerpool = \"{}\"\n{more}",
+            self.store.url(),
             self.on.ws_url,
             self.on.hub,
             key.display(),
