@@ -2,7 +2,7 @@
 //! ratios less so.
 //!
 //! `cargo build --release -p iexec -p iexec-bench`, then
-//! `target/release/iexec-bench [start|task|bag|core|containers|cli|market|secrets]`
+//! `target/release/iexec-bench [start|task|bag|core|containers|cli|market|secrets|redeem]`
 
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ mod command;
 mod containers;
 mod core;
 mod market;
+mod redeem;
 mod secrets;
 mod start;
 mod stats;
@@ -67,6 +68,9 @@ fn run(only: Option<&str>) -> anyhow::Result<()> {
     }
     if is_wanted("secrets") {
         runtime.block_on(secrets::measure())?;
+    }
+    if is_wanted("redeem") {
+        runtime.block_on(redeem::measure())?;
     }
     if is_wanted("cli") {
         runtime.block_on(cli::measure())?;
