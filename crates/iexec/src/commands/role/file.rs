@@ -81,7 +81,7 @@ impl TemplateArgs {
 pub(crate) fn uncommented<T: DeserializeOwned>(template: &str) -> T {
     let is_key = |line: &str| {
         line.starts_with("# ") && line.contains(" = ")
-            || ["# [[offer]]", "# [[registry]]"].contains(&line)
+            || ["# [[offer]]", "# [[registry]]", "# [attestation]"].contains(&line)
     };
     let line = |line: &str| match is_key(line) {
         true => format!("{}\n", line.trim_start_matches("# ")),
