@@ -22,7 +22,7 @@ use iexec_tests::{
     cast::{Ask, Cast, Deal},
     confidential,
 };
-use protocol::{Tag, params::DealParams};
+use protocol::{Tag, TaskId, params::DealParams};
 use sdk::dataset::Key;
 
 use crate::{
@@ -206,14 +206,17 @@ fn check_docker(canaries: &Canaries) -> Result<()> {
     check_files(Path::new("/var/lib/docker/containers"), canaries)
 }
 
-/// Where the app has said that it runs: the folder that it sees as `/iexec_out`.
-async fn singing(roots: &[&Path]) -> Result<PathBuf> {
+/// Where the app of a task has said that it runs: the folder that it sees as `/iexec_out`. Other
+/// tests have theirs beside it.
+async fn singing(roots: &[&Path], task: TaskId) -> Result<PathBuf> {
+    let own = task.to_string();
     loop {
         let mut all = Vec::new();
         for root in roots {
             files(root, &mut all)?;
         }
-        let sings = |path: &&PathBuf| path.ends_with("iexec_out/singing");
+        let is_own = |path: &Path| path.to_string_lossy().contains(&own);
+        let sings = |path: &&PathBuf| path.ends_with("iexec_out/singing") && is_own(path);
         if let Some(path) = all.iter().find(sings) {
             return Ok(path.parent().context("no folder")?.to_owned());
         }
@@ -276,8 +279,7 @@ pub(crate) async fn is_heard_by_nobody(bench: Bench, choice: Choice) -> Result<(
     let folder = tempfile::tempdir()?;
     let folder = fs::canonicalize(folder.path())?;
     let (platform, worker) = start(choice, &folder)?;
-    let config = engine::Config::new(choice, platform.worker_dir(0).join("engine"));
-    let mut config = config;
+    let mut config = engine::Config::new(choice, platform.worker_dir(0).join("engine"));
     config.helper = engine::testing::helper();
     let engine = engine::detect(&config).await?;
     let image = Image::of_script(&engine, bench.test, APP).await?;
@@ -285,7 +287,7 @@ pub(crate) async fn is_heard_by_nobody(bench: Bench, choice: Choice) -> Result<(
     let (deal, private) = asked(&platform, &image, &key).await?;
     let canaries = Canaries::of(&[CONTENT, OF_DEVELOPER, OF_REQUESTER, &key.to_text()]);
 
-    let out = singing(&[Path::new("/dev/shm"), &folder]).await?;
+    let out = singing(&[Path::new("/dev/shm"), &folder], deal.tasks[0]).await?;
     check_processes(&canaries)?;
     for process in platform.processes().into_iter().chain([&worker]) {
         // The secret manager has them, for that it is there.
