@@ -20,8 +20,8 @@ pub(crate) struct Kept {
     /// All names of its lease: its id and what it was pulled as.
     pub(crate) keys: Vec<String>,
     pub(crate) bytes: u64,
-    /// When it was last asked for, milliseconds since 1970.
-    pub(crate) used_ms: u64,
+    /// When it was last asked for, microseconds since 1970: two asked for at once are told apart.
+    pub(crate) used_us: u64,
     pub(crate) is_busy: bool,
 }
 
@@ -34,7 +34,7 @@ fn victim(kept: &[Kept], bytes_max: u64) -> Option<usize> {
         return None;
     }
     let idle = kept.iter().enumerate().filter(|(_, one)| !one.is_busy);
-    idle.min_by_key(|(_, one)| one.used_ms)
+    idle.min_by_key(|(_, one)| one.used_us)
         .map(|(index, _)| index)
 }
 
@@ -64,10 +64,10 @@ impl Eviction {
     }
 }
 
-pub(crate) fn now_ms() -> u64 {
+pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     })
 }
 
@@ -161,10 +161,10 @@ mod tests {
         let one = (0_u64..100, 0_u64..20, any::<bool>());
         prop::collection::vec(one, 0..30).prop_map(|all| {
             let all = all.into_iter().enumerate();
-            all.map(|(index, (bytes, used_ms, is_busy))| Kept {
+            all.map(|(index, (bytes, used_us, is_busy))| Kept {
                 keys: vec![index.to_string()],
                 bytes,
-                used_ms,
+                used_us,
                 is_busy,
             })
             .collect()
@@ -203,8 +203,8 @@ mod tests {
             if !gone.is_empty() {
                 prop_assert!(left(gone.len() - 1) > bytes_max);
             }
-            let idle = rest.iter().filter(|index| !busy(index)).map(|index| kept[*index].used_ms);
-            let last = gone.iter().map(|index| kept[*index].used_ms).max().unwrap_or_default();
+            let idle = rest.iter().filter(|index| !busy(index)).map(|index| kept[*index].used_us);
+            let last = gone.iter().map(|index| kept[*index].used_us).max().unwrap_or_default();
             prop_assert!(idle.min().is_none_or(|first| last <= first));
         }
     }

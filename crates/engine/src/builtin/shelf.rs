@@ -36,12 +36,12 @@ impl Store {
     }
 
     /// Since 1970; never is the oldest.
-    fn used_ms(&self, id: Digest) -> u64 {
+    fn used_us(&self, id: Digest) -> u64 {
         let metadata = fs::metadata(self.dir(id).join(USED_FILE));
         let used = metadata.and_then(|metadata| metadata.modified()).ok();
         let since = used.and_then(|used| used.duration_since(UNIX_EPOCH).ok());
         since.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
         })
     }
 
@@ -70,7 +70,7 @@ impl Store {
                     .chain(names.digests)
                     .collect(),
                 bytes,
-                used_ms: self.used_ms(id),
+                used_us: self.used_us(id),
                 is_busy: false,
             });
         }
@@ -120,7 +120,7 @@ impl Store {
     /// What is here, the last used first.
     pub(super) fn known_images(&self) -> Result<Vec<Image>, Error> {
         let mut all: Vec<_> = self.all()?.collect();
-        all.sort_by_key(|(id, _)| std::cmp::Reverse(self.used_ms(*id)));
+        all.sort_by_key(|(id, _)| std::cmp::Reverse(self.used_us(*id)));
         let images = all.into_iter().flat_map(|(id, names)| {
             let names = match names.digests.is_empty() {
                 true => names.tags.into_iter().take(1).collect(),
@@ -184,6 +184,18 @@ mod tests {
         let left = store.known_images().unwrap();
         let left: Vec<_> = left.into_iter().map(|image| image.id).collect();
         assert_eq!(left, [images[0].id, images[2].id]);
+    }
+
+    #[test]
+    fn uses_right_after_each_other_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(&dir);
+        let [first, second] = ["one/app:1", "two/app:1"].map(|name| pulled(&store, name).id);
+        for _ in 0..20 {
+            store.touch(first);
+            store.touch(second);
+            assert!(store.used_us(first) < store.used_us(second));
+        }
     }
 
     #[tokio::test]

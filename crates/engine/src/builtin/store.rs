@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::config::ImageConfig;
 use super::layer::{self, Budget};
 use crate::archive::Archive;
-use crate::cache::{Leases, now_ms};
+use crate::cache::{Leases, now_us};
 use crate::{Digest, Error, Image, ImageRef, Pin, Resolved};
 
 const CONFIG_FILE: &str = "config.json";
@@ -24,7 +24,7 @@ const ROOT_DIR: &str = "rootfs";
 const PART_PREFIX: &str = "part-";
 
 /// Tells this process from an earlier one that had its id, as the first of a container has.
-static BEGUN: LazyLock<u64> = LazyLock::new(now_ms);
+static BEGUN: LazyLock<u64> = LazyLock::new(now_us);
 
 /// The images of one machine; safe to use from several tasks at once.
 #[derive(Debug)]

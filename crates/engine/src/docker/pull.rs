@@ -165,7 +165,7 @@ pub(super) async fn images(docker: &Docker) -> Result<Vec<Image>, Error> {
             false => digests,
         };
         images.extend(names.into_iter().map(|name| {
-            let (age, digest) = ((docker.shelf.used_ms(&name), one.created), name.digest());
+            let (age, digest) = ((docker.shelf.used_us(&name), one.created), name.digest());
             (age, Image::new(name, id, digest))
         }));
     }

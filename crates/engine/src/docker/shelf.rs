@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pull::inspect;
 use super::{message, status};
-use crate::cache::{Eviction, Kept, Leases, now_ms};
+use crate::cache::{Eviction, Kept, Leases, now_us};
 use crate::{Digest, ImageRef};
 
 /// By the reference that was pulled, which names a digest.
@@ -29,7 +29,9 @@ struct Record {
     id: Option<String>,
     /// Its size as if it shared no layer.
     bytes: u64,
-    used_ms: u64,
+    /// Earlier versions noted milliseconds; theirs are the oldest.
+    #[serde(alias = "used_ms")]
+    used_us: u64,
 }
 
 /// What this engine has pulled through one daemon.
@@ -108,16 +110,16 @@ impl Shelf {
     pub(super) fn touch(&self, name: &ImageRef) {
         self.write(|book| {
             if let Some(record) = book.get_mut(&name.to_string()) {
-                record.used_ms = now_ms();
+                record.used_us = now_us();
             }
         });
     }
 
     /// When this was last asked for; never is the oldest.
-    pub(super) fn used_ms(&self, name: &ImageRef) -> u64 {
+    pub(super) fn used_us(&self, name: &ImageRef) -> u64 {
         let book = self.lock();
         book.get(&name.to_string())
-            .map_or(0, |record| record.used_ms)
+            .map_or(0, |record| record.used_us)
     }
 
     /// Removes what is too much and not in use.
@@ -161,12 +163,12 @@ impl Shelf {
             let one = kept.entry(id.clone()).or_insert_with(|| Kept {
                 keys: vec![id.clone()],
                 bytes: 0,
-                used_ms: 0,
+                used_us: 0,
                 is_busy: false,
             });
             one.keys.push(name.clone());
             one.bytes = one.bytes.max(record.bytes);
-            one.used_ms = one.used_ms.max(record.used_ms);
+            one.used_us = one.used_us.max(record.used_us);
         }
         kept.into_values().collect()
     }
@@ -225,7 +227,7 @@ impl Record {
         Self {
             id: id.map(|id| id.to_string()),
             bytes: bytes.unwrap_or_default(),
-            used_ms: now_ms(),
+            used_us: now_us(),
         }
     }
 }
