@@ -1,5 +1,7 @@
 //! What the requester sees while an app runs, and the same reason for a failure wherever it looks.
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result, ensure};
 use chain::Actor;
 use futures_util::StreamExt as _;
@@ -23,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Bytes of the stream before it is cut: more than the history of a task, less than its output.
 const CUT_BYTES: u64 = 12_000;
+/// What a login says of one image: a hash in JSON.
+const IMAGE_BYTES: u64 = 70;
 /// The category whose tasks end after a few seconds.
 const QUICK: u64 = 5;
 
@@ -113,7 +117,11 @@ pub(crate) async fn output_through_a_connection_that_breaks(bench: Bench) -> Res
 /// Nor does a connection between worker and pool that breaks cost a line.
 pub(crate) async fn output_of_a_worker_whose_connection_breaks(bench: Bench) -> Result<()> {
     let world = bench.network(0).await?;
-    let cutter = Cutter::before(&world.cast.origin, CUT_BYTES).await?;
+    // A login that tells of many images is long; it has to get through.
+    let images = world.network.engine().images().await?.into_iter();
+    let told: HashSet<_> = images.map(|one| one.digest.unwrap_or(one.id).0).collect();
+    let bytes = CUT_BYTES + told.len() as u64 * IMAGE_BYTES;
+    let cutter = Cutter::before(&world.cast.origin, bytes).await?;
     let shutdown = CancellationToken::new();
     let worker = worker(&bench, &world, &cutter.url)?;
     let working = tokio::spawn(worker.run(shutdown.clone()));
