@@ -33,17 +33,17 @@ const QUICK: u64 = 5;
 /// Prints lines with characters of several bytes, for about two seconds.
 const LINES_SCRIPT: &str = r#"
 i=0
-while [ $i -lt 200 ]; do
+while [ $i -lt 2000 ]; do
     i=$((i+1))
     echo "línea $i →"
-    [ $((i % 10)) = 0 ] && sleep 0.1
+    [ $((i % 100)) = 0 ] && sleep 0.1
 done
 echo 1 > $IEXEC_OUT/x
 declare_result /iexec_out/x
 "#;
 
 fn lines() -> String {
-    (1..=200).map(|i| format!("línea {i} →\n")).collect()
+    (1..=2000).map(|i| format!("línea {i} →\n")).collect()
 }
 
 /// The requester's program, which reaches the pool at `pool`.
