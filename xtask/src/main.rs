@@ -1,12 +1,13 @@
 //! The project's own chores: `cargo xtask <chore>`.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 
 mod ci;
 mod contracts;
 mod docs;
+mod failures;
 mod fuzz;
 mod licences;
 mod tidy;
@@ -22,7 +23,18 @@ const USAGE: &str = "usage: cargo xtask <chore>
   contracts fuzz [--minutes N] [--seed S]   random lives on ours and on the official ones, compared
   contracts analyse     run Slither; contracts/slither.txt says which findings stay, and why";
 
-fn main() -> anyhow::Result<()> {
+/// Without a way back to here, which would bury what failed.
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ci::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((chore, [])) if chore == "ci" => ci::run(),

@@ -5,13 +5,15 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     mpsc::{Receiver, RecvTimeoutError, Sender, channel},
 };
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+
+use crate::failures::Failures;
 
 /// The longest test is silent for ten minutes on a busy machine with two cores.
 const SILENCE_MAX: Duration = Duration::from_secs(20 * 60);
@@ -20,32 +22,65 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long the rest of the output may take: programs that outlive the step keep its pipes open.
 const REST: Duration = Duration::from_secs(5);
 
-/// Runs `command` to its end and passes on what it says.
+/// Runs `command` to its end and passes on what it says, and says again which tests failed.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
-    run_within(SILENCE_MAX, command)
+    let (status, failures) = run_within(SILENCE_MAX, command)?;
+    if !failures.is_empty() {
+        crate::ci::say(&failures);
+    }
+    Ok(status)
 }
 
-fn run_within(silence: Duration, command: &mut Command) -> anyhow::Result<ExitStatus> {
+/// Also returns what it said of tests that failed.
+fn run_within(silence: Duration, command: &mut Command) -> anyhow::Result<(ExitStatus, String)> {
     if io::stderr().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let heard = Arc::new(Mutex::new(Instant::now()));
+    let heard = Arc::new(Mutex::new(Heard::new()));
     let (end, ended) = channel();
     let out = child.stdout.take().context("no stdout")?;
     let err = child.stderr.take().context("no stderr")?;
     relay(out, io::stdout(), &heard, end.clone());
     relay(err, io::stderr(), &heard, end);
     watch(&mut child, silence, &heard, &ended)?;
-    Ok(child.wait()?)
+    let status = child.wait()?;
+    let failures = lock(&heard).failures.to_string();
+    Ok((status, failures))
 }
 
-/// Copies line by line and notes when; `end` is dropped at the end.
+/// What was said so far.
+#[derive(Debug)]
+struct Heard {
+    last: Instant,
+    failures: Failures,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Self {
+            last: Instant::now(),
+            failures: Failures::default(),
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.last = Instant::now();
+        let line = String::from_utf8_lossy(line);
+        self.failures.hear(line.trim_end_matches(['\r', '\n']));
+    }
+}
+
+fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies line by line and takes note; `end` is dropped at the end.
 fn relay(
     from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,
-    heard: &Arc<Mutex<Instant>>,
+    heard: &Arc<Mutex<Heard>>,
     end: Sender<()>,
 ) {
     let heard = heard.clone();
@@ -54,7 +89,7 @@ fn relay(
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            *heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            lock(&heard).line(&line);
             let _ = to.write_all(&line).and_then(|()| to.flush());
             line.clear();
         }
@@ -64,7 +99,7 @@ fn relay(
 fn watch(
     child: &mut Child,
     silence: Duration,
-    heard: &Mutex<Instant>,
+    heard: &Mutex<Heard>,
     ended: &Receiver<()>,
 ) -> anyhow::Result<()> {
     while ended.recv_timeout(LOOK.min(silence)) == Err(RecvTimeoutError::Timeout) {
@@ -72,9 +107,9 @@ fn watch(
             let _ = ended.recv_timeout(REST);
             break;
         }
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.elapsed() > silence {
-            *heard = Instant::now();
+        let mut heard = lock(heard);
+        if heard.last.elapsed() > silence {
+            heard.last = Instant::now();
             drop(heard);
             interrupt(child);
         }
@@ -123,14 +158,23 @@ mod tests {
     fn what_hangs_is_ended_and_the_rest_goes_on() {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 10000; test $? = 137"]);
-        let status = run_within(Duration::from_millis(100), &mut command).unwrap();
+        let (status, _) = run_within(Duration::from_millis(100), &mut command).unwrap();
         assert!(status.success(), "{status}");
+    }
+
+    #[test]
+    fn failures_are_told_again() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "printf -- '---- a stdout ----\\nbad\\n'; exit 1"]);
+        let (status, failures) = run_within(SILENCE_MAX, &mut command).unwrap();
+        assert_eq!(status.code(), Some(1));
+        assert_eq!(failures, "== failed: a\n   bad\n");
     }
 
     #[test]
     fn what_waits_for_nothing_is_ended_itself() {
         let mut command = Command::new("sleep");
-        let status = run_within(Duration::from_millis(100), command.arg("10000")).unwrap();
+        let (status, _) = run_within(Duration::from_millis(100), command.arg("10000")).unwrap();
         assert!(!status.success());
     }
 }
