@@ -2,8 +2,12 @@
 //! of a wallet, and for whoever deploys contracts.
 
 use alloy::{
-    consensus::Transaction as _, consensus::TxEnvelope, network::TransactionBuilder as _,
+    consensus::{BlockHeader as _, Transaction as _, TxEnvelope},
+    eips::BlockNumberOrTag,
+    network::{BlockResponse as _, TransactionBuilder as _},
+    providers::{DynProvider, Provider as _},
     rpc::types::TransactionRequest,
+    transports::TransportError,
 };
 
 /// The base fee may double before a transaction is too cheap: six full blocks in a row.
@@ -20,6 +24,23 @@ pub struct Prices {
     pub base_fee: Option<u128>,
     /// What is usual for the whole.
     pub gas_price: u128,
+}
+
+impl Prices {
+    /// What the node of `provider` says now.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn now(provider: &DynProvider) -> Result<Self, TransportError> {
+        let latest = provider.get_block_by_number(BlockNumberOrTag::Latest);
+        let (block, gas_price) =
+            tokio::try_join!(async { latest.await }, provider.get_gas_price())?;
+        let base_fee = block.and_then(|block| block.header().base_fee_per_gas());
+        Ok(Self {
+            base_fee: base_fee.map(u128::from),
+            gas_price,
+        })
+    }
 }
 
 /// An offer, in wei for one gas.

@@ -3,6 +3,7 @@ use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, TxHash};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionRequest;
+use chain::fees::{Fees, Prices};
 use futures_util::future::{try_join_all, try_join3};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -24,23 +25,23 @@ pub async fn deploy(
     deployer: Address,
     options: &Options,
 ) -> Result<Deployment, Error> {
-    let (nonce, chain_id, gas_price) = try_join3(
+    let (nonce, chain_id, prices) = try_join3(
         async {
             let count = provider.get_transaction_count(deployer).await;
             asked("count transactions", count)
         },
         async { asked("name its chain", provider.get_chain_id().await) },
-        async { asked("price gas", provider.get_gas_price().await) },
+        async { asked("price gas", Prices::now(provider).await) },
     )
     .await?;
     let plan = Plan::new(deployer, nonce, options);
+    let fees = Fees::new(prices);
     let sends = plan.steps.iter().zip(nonce..).map(|(step, nonce)| {
         let request = request(step)
             .with_from(deployer)
             .with_nonce(nonce)
-            .with_chain_id(chain_id)
-            .with_gas_price(gas_price);
-        send(provider, step.name, request)
+            .with_chain_id(chain_id);
+        send(provider, step.name, fees.offer(request))
     });
     let sent = try_join_all(sends).await?;
     let checks = plan.steps.iter().zip(sent);

@@ -17,7 +17,7 @@ use crate::{
     history,
     journal::{Journal, Purpose},
     next::{Facts, Next, next},
-    view::{View, asked, genesis, prices},
+    view::{View, asked, genesis},
 };
 
 /// Between two looks for a receipt. Not every node pushes, and no chain makes blocks faster than
@@ -295,7 +295,7 @@ impl Run<'_> {
     /// Sees to it that the node has a good transaction for the step with this nonce, and waits
     /// until the nonce is used. Returns what our transaction spent, if it was ours.
     async fn send(&mut self, step: StepName, nonce: u64) -> Result<Option<(TxHash, u64)>, Error> {
-        let prices = prices(self.provider).await?;
+        let prices = asked("price gas", Prices::now(self.provider).await)?;
         if let Some(fees) = self.offer(step, nonce, prices).await? {
             self.submit(step, nonce, fees, prices).await?;
         }

@@ -1,14 +1,12 @@
 //! Reading the chain for a resumable deployment: everything at one block, so that the answers
 //! belong together.
-use alloy::consensus::BlockHeader as _;
 use alloy::eips::{BlockId, BlockNumberOrTag};
-use alloy::network::{BlockResponse as _, TransactionBuilder as _};
+use alloy::network::TransactionBuilder as _;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall;
 use alloy::transports::TransportError;
-use chain::fees::Prices;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
@@ -40,17 +38,6 @@ pub(crate) async fn genesis(provider: &DynProvider) -> Result<B256, Error> {
         .await;
     let block = asked("name its first block", block)?;
     Ok(block.map(|block| block.header.hash).unwrap_or_default())
-}
-
-/// What gas costs now.
-pub(crate) async fn prices(provider: &DynProvider) -> Result<Prices, Error> {
-    let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await;
-    let block = asked("show its newest block", block)?;
-    let base_fee = block.and_then(|block| block.header().base_fee_per_gas());
-    Ok(Prices {
-        base_fee: base_fee.map(u128::from),
-        gas_price: asked("price gas", provider.get_gas_price().await)?,
-    })
 }
 
 impl<'a> View<'a> {

@@ -1,9 +1,9 @@
 //! What the queue asks of a node, and how it reads the answers.
 
 use alloy::{
-    consensus::{BlockHeader as _, Transaction as _, TxEnvelope},
-    eips::{BlockNumberOrTag, Decodable2718 as _, Encodable2718 as _},
-    network::{BlockResponse as _, NetworkTransactionBuilder as _, TransactionBuilder as _},
+    consensus::{Transaction as _, TxEnvelope},
+    eips::{Decodable2718 as _, Encodable2718 as _},
+    network::{NetworkTransactionBuilder as _, TransactionBuilder as _},
     primitives::B256,
     providers::{DynProvider, Provider},
     rpc::types::{TransactionReceipt, TransactionRequest},
@@ -40,15 +40,8 @@ pub(super) enum Answer {
 
 impl Node {
     pub(super) async fn prices(&self) -> Result<Prices, Error> {
-        let latest = self.provider.get_block_by_number(BlockNumberOrTag::Latest);
-        let (block, gas_price) =
-            tokio::try_join!(async { latest.await }, self.provider.get_gas_price())
-                .map_err(|e| Error::from_transport("eth_gasPrice", e))?;
-        let base_fee = block.and_then(|b| b.header().base_fee_per_gas());
-        Ok(Prices {
-            base_fee: base_fee.map(u128::from),
-            gas_price,
-        })
+        let prices = Prices::now(&self.provider).await;
+        prices.map_err(|e| Error::from_transport("eth_gasPrice", e))
     }
 
     /// What a new transaction offers.
