@@ -184,12 +184,13 @@ impl Sieve {
         if self.is_open {
             return deliver(bytes);
         }
-        let room = COMPLAINT_BYTES_MAX.saturating_sub(self.held.len());
-        self.held.extend(bytes.iter().take(room));
+        self.held.extend(bytes);
         let mark = self.mark.as_ref().map(|mark| mark.0.as_bytes());
         let mark = mark.unwrap_or_default();
         let length = mark.len().min(self.held.len());
-        if self.held[..length] != mark[..length] {
+        if self.held[..length] == mark[..length] {
+            self.held.truncate(COMPLAINT_BYTES_MAX);
+        } else {
             self.is_open = true;
             deliver(&self.held);
             self.held.clear();
@@ -270,6 +271,28 @@ mod tests {
         let expected = (vec![begun.to_vec()], None);
         assert_eq!(sift(Some(&mark), &[begun]), expected);
         assert_eq!(sift(None, &[begun]), expected);
+    }
+
+    #[test]
+    fn of_what_a_program_says_at_once_nothing_is_lost() {
+        let mark = Mark::new().unwrap();
+        let long = vec![b'a'; COMPLAINT_BYTES_MAX + 1];
+        let sifted = sift(Some(&mark), &[&long, b"b"]);
+        assert!(sifted == (vec![long, b"b".to_vec()], None));
+        let begun = [&mark.0.as_bytes()[..9], &vec![b'x'; COMPLAINT_BYTES_MAX]].concat();
+        let (head, tail) = begun.split_at(5);
+        let sifted = sift(Some(&mark), &[head, tail]);
+        assert!(sifted == (vec![begun], None));
+    }
+
+    #[test]
+    fn a_long_complaint_is_cut() {
+        let mark = Mark::new().unwrap();
+        let said = format!("{}125 {}", mark.0, "x".repeat(2 * COMPLAINT_BYTES_MAX));
+        let (delivered, complaint) = sift(Some(&mark), &[said.as_bytes()]);
+        assert_eq!(delivered, Vec::<Vec<u8>>::new());
+        let left = COMPLAINT_BYTES_MAX - mark.0.len();
+        assert_eq!(complaint.unwrap().0.len(), left);
     }
 
     #[test]
