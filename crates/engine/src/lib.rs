@@ -94,6 +94,12 @@ pub trait Engine: Send + Sync + Debug {
     /// `docker` or `builtin`: what `network.json` and the logs of a worker say.
     fn name(&self) -> &'static str;
 
+    /// Why containers have no network here whatever is asked for, and what to do about it; none
+    /// when they can have one.
+    fn lacks_network(&self) -> Option<String> {
+        None
+    }
+
     /// Makes the image present and proves that it is the one the pin demands.
     ///
     /// No network is touched when an image with the pinned digest is already here. While the

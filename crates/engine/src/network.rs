@@ -5,6 +5,7 @@
 //! which it could change, play no part.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -124,6 +125,21 @@ pub(crate) fn resolvers() -> Vec<Ipv4Addr> {
         true => PUBLIC_RESOLVERS.to_vec(),
         false => found,
     }
+}
+
+/// Programs that make links and rules, in Debian's packages `iproute2` and `iptables`.
+const PROGRAMS: [&str; 3] = ["ip", "iptables", "iptables-restore"];
+
+/// The first of [`PROGRAMS`] that this machine does not have. Asked anew each time: it may be
+/// installed meanwhile.
+pub(crate) fn missing_program() -> Option<&'static str> {
+    missing_in(&std::env::var_os("PATH").unwrap_or_default())
+}
+
+fn missing_in(path: &OsStr) -> Option<&'static str> {
+    let folders: Vec<_> = std::env::split_paths(path).collect();
+    let is_missing = |name: &&str| !folders.iter().any(|dir| dir.join(name).is_file());
+    PROGRAMS.into_iter().find(is_missing)
 }
 
 /// Makes the rules, once in the life of this process. Blocks.
@@ -299,6 +315,20 @@ pub(crate) fn forward() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = std::env::join_paths([first.path(), second.path()]).unwrap();
+        assert_eq!(missing_in(&path), Some("ip"));
+        for (dir, name) in [(&first, "iptables"), (&second, "iptables-restore")] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(first.path().join("ip")).unwrap();
+        assert_eq!(missing_in(&path), Some("ip"));
+        std::fs::write(second.path().join("ip"), "").unwrap();
+        assert_eq!(missing_in(&path), None);
+    }
 
     #[test]
     fn here_is_never_reachable() {

@@ -230,9 +230,9 @@ pub enum Network {
     /// The world, through a bridge or a pair of interfaces of its own. Not the host, nor its
     /// private networks, nor a cloud's metadata, nor other containers; name servers excepted.
     ///
-    /// That takes `iptables` and root. Where Docker's containers run without either, a warning
-    /// says that private addresses are reachable; the built-in engine refuses to start them, but
-    /// for those of a user other than root, who gets no network at all, as a warning says.
+    /// That takes `ip`, `iptables` and root. Where Docker's containers run without one, a warning
+    /// says that private addresses are reachable; those of the built-in engine get no network at
+    /// all then, as a warning says, and do not start when the rules are refused.
     Outbound,
     /// These hosts, resolved before the start, and nothing else: no name server either. At most
     /// 32 names or IPv4 addresses, none of them private. Where it cannot be enforced, the

@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,7 +52,8 @@ use store::Store;
 
 /// Containers without a daemon, through libcontainer.
 ///
-/// Same limits, privileges, network and forbidden system calls as with Docker when root runs it.
+/// Same limits, privileges, network and forbidden system calls as with Docker when root runs it;
+/// without `ip` and `iptables` no network.
 /// For everybody else a container is in a user namespace: it has one user, the one its image
 /// names, and no network; its processors are not limited and its memory is measured, unless a
 /// control group was delegated to that user. Layers compressed with zstd are not supported.
@@ -101,6 +102,8 @@ impl Builtin {
         if rootless::is_needed() {
             rootless::check().map_err(|reason| Error::Unavailable { reason })?;
             rootless::warn();
+        } else if let Some(reason) = run::lacks_network() {
+            warn_of_no_network(&reason);
         }
         let root = std::path::absolute(&root_dir).map_err(Error::io("find", &root_dir))?;
         store::create_private(&root)?;
@@ -231,6 +234,12 @@ impl Builtin {
     }
 }
 
+/// Once: engines are made for each of several workers.
+fn warn_of_no_network(reason: &str) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::warn!(reason, "containers have no network"));
+}
+
 fn unpack(store: &Store, id: Digest, config: &[u8], layers: &[PathBuf]) -> Result<(), Error> {
     let parsed = config::ImageConfig::parse(config)?;
     store.install(id, config, |root, budget| {
@@ -246,6 +255,10 @@ fn unpack(store: &Store, id: Digest, config: &[u8], layers: &[PathBuf]) -> Resul
 impl Engine for Builtin {
     fn name(&self) -> &'static str {
         "builtin"
+    }
+
+    fn lacks_network(&self) -> Option<String> {
+        run::lacks_network()
     }
 
     async fn pull(

@@ -119,8 +119,8 @@ async fn link(spec: &RunSpec) -> Result<Option<Link>, Error> {
     if spec.network == Network::None {
         return Ok(None);
     }
-    if rootless::is_needed() {
-        return without_network(spec);
+    if let Some(reason) = lacks_network() {
+        return without_network(spec, reason);
     }
     let only = network::resolve(spec).await?;
     let name = spec.name.clone();
@@ -135,13 +135,25 @@ async fn link(spec: &RunSpec) -> Result<Option<Link>, Error> {
     Ok(Some(Link { only }))
 }
 
-/// Without root there is no way out: nothing less than was asked for is safe to give, so a
-/// container that may reach the world reaches nothing, and one that needs some hosts is refused.
-fn without_network(spec: &RunSpec) -> Result<Option<Link>, Error> {
+/// Why containers have no network on this machine; none when they have.
+pub(super) fn lacks_network() -> Option<String> {
+    if rootless::is_needed() {
+        return Some("a network needs root; start Docker or run as root".to_owned());
+    }
+    let program = network::missing_program()?;
+    Some(format!(
+        "a network needs `{program}`, which is missing: apt-get install iproute2 iptables, or \
+         start Docker"
+    ))
+}
+
+/// Nothing less than was asked for is safe to give, so a container that may reach the world
+/// reaches nothing, and one that needs some hosts is refused.
+fn without_network(spec: &RunSpec, reason: String) -> Result<Option<Link>, Error> {
     match &spec.network {
         Network::Allowlist(_) => Err(Error::CannotStart {
             name: spec.name.clone(),
-            reason: "a network needs root; start Docker or run as root".to_owned(),
+            reason,
         }),
         Network::None | Network::Outbound => Ok(None),
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
+use crate::network;
+
 /// One installation or daemon start at a time in this process.
 pub(super) static BUSY: Mutex<()> = Mutex::new(());
 
@@ -43,6 +45,19 @@ pub(super) fn ensure(path: &str, package: &str) -> Result<PathBuf, String> {
             "{} is missing, install `{package}`",
             path.display()
         )),
+    }
+}
+
+/// What the built-in engine makes networks with; only root can.
+pub(super) fn ensure_network() -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() || network::missing_program().is_none() {
+        return Ok(());
+    }
+    ensure("/sbin/ip", "iproute2")?;
+    ensure("/sbin/iptables", "iptables")?;
+    match network::missing_program() {
+        None => Ok(()),
+        Some(program) => Err(format!("`{program}` is not in PATH")),
     }
 }
 

@@ -61,9 +61,14 @@ fn with_folder(docker: Docker) -> Docker {
     docker.with_root_dir(std::env::temp_dir().join("iexec-engine"))
 }
 
-/// The built-in engine with its own store, or None with the reason printed for this test.
+/// The built-in engine with its own store and all that it uses, or None with the reason printed for
+/// this test.
 #[must_use]
 pub fn builtin(test: &str, root_dir: &Path) -> Option<Arc<dyn Engine>> {
+    if let Err(reason) = install::ensure_network() {
+        skip(test, &reason);
+        return None;
+    }
     match Builtin::new(root_dir.to_owned(), helper()) {
         Ok(builtin) => Some(Arc::new(builtin)),
         Err(reason) => {

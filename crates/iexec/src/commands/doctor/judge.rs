@@ -98,10 +98,15 @@ impl Finding {
     }
 }
 
-/// Whether containers can run. Only `up`, `worker` and `app test` need that.
-pub(super) fn engine(found: Result<&str, String>) -> Finding {
+/// Whether containers can run, and why they have no network. Only `up`, `worker` and `app test`
+/// need that.
+pub(super) fn engine(found: Result<(&str, Option<String>), String>) -> Finding {
     match found {
-        Ok(name) => Finding::ok("engine", format!("containers run on {name}")),
+        Ok((name, None)) => Finding::ok("engine", format!("containers run on {name}")),
+        Ok((name, Some(lack))) => {
+            let text = format!("containers run on {name} and reach nothing: {lack}");
+            Finding::warn("engine", text)
+        }
         Err(reason) => Finding::warn("engine", format!("containers cannot run here: {reason}"))
             .fix("start Docker, or run as root for the built-in engine"),
     }
@@ -287,6 +292,9 @@ mod tests {
             (raw["verdict"].as_str(), raw["check"].as_str()),
             (Some("warn"), Some("engine"))
         );
-        assert!(engine(Ok("docker")).raw().get("fix").is_none());
+        assert!(engine(Ok(("docker", None))).raw().get("fix").is_none());
+        let lonely = engine(Ok(("builtin", Some("no `ip`".to_owned()))));
+        let line = "warn  engine      containers run on builtin and reach nothing: no `ip`";
+        assert_eq!(lonely.line(), line);
     }
 }

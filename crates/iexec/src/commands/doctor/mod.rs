@@ -68,9 +68,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
 
 async fn engine(context: &Context) -> Finding {
     let found = match EngineResolver::new(context) {
-        Ok(resolver) => resolver.engine().await.map(|engine| engine.name()),
+        Ok(resolver) => resolver.engine().await,
         Err(failure) => Err(failure),
     };
+    let found = found.map(|engine| (engine.name(), engine.lacks_network()));
     judge::engine(found.map_err(|failure| failure.to_string()))
 }
 
