@@ -448,3 +448,39 @@ async fn what_the_node_refuses_leaves_its_nonce_to_the_next() {
         .unwrap();
     assert_eq!(pending, scene.before + 11);
 }
+
+/// A node that hears each transaction twice; the second answer is the one that arrives.
+async fn twice(ws: &str) -> String {
+    let url = ws.replacen("ws", "http", 1);
+    let hear = move |axum::Json(said): axum::Json<Value>| {
+        let url = url.clone();
+        async move {
+            let http = reqwest::Client::new();
+            let is_sent = said["method"] == "eth_sendRawTransaction";
+            if is_sent {
+                http.post(&url).json(&said).send().await.unwrap();
+            }
+            let answer = http.post(&url).json(&said).send().await.unwrap();
+            axum::Json(answer.json::<Value>().await.unwrap())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/", axum::routing::post(hear));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+/// As after a lost connection: it was mined, and then its nonce is said to be used.
+#[tokio::test]
+async fn what_a_node_hears_twice_is_paid_once() {
+    let scene = Scene::new(&embedded().await).await;
+    let url = twice(&scene.url).await;
+    let hub = Hub::connect(&url, scene.hub.address()).await.unwrap();
+    let sender = Sender::new(&hub, wallet(), Policy::default());
+    for _ in 0..2 {
+        pay(&sender, SOMEBODY, 7).await.unwrap();
+    }
+    assert_eq!(scene.sent().await, 2);
+    assert_eq!(scene.got(SOMEBODY).await, U256::from(14));
+}

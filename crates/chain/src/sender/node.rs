@@ -106,7 +106,21 @@ impl Node {
     pub(super) async fn hand(&self, offer: &Offer) -> Answer {
         match self.provider.send_raw_transaction(&offer.raw).await {
             Ok(_) => Answer::Taken,
-            Err(error) => read(error),
+            Err(error) => match read(error) {
+                Answer::Disputed(error) => self.judge(offer, error).await,
+                answer => answer,
+            },
+        }
+    }
+
+    /// Who used the nonce? A connection that broke before the answer came is dialled again by
+    /// itself and says again what was not answered; a node that has mined the transaction meanwhile
+    /// says of the same bytes that their nonce is used.
+    async fn judge(&self, offer: &Offer, error: TransportError) -> Answer {
+        match self.provider.get_transaction_by_hash(offer.hash).await {
+            Ok(Some(_)) => Answer::Taken,
+            Ok(None) => Answer::Disputed(error),
+            Err(silence) => Answer::Silence(silence),
         }
     }
 
