@@ -151,6 +151,12 @@ async fn demo_on_the_built_in_engine() {
     .await;
 }
 
+#[tokio::test]
+async fn demo_with_no_programs() {
+    let test = "demo_with_no_programs";
+    play(test, Choice::Builtin, demo::succeeds_with_no_programs).await;
+}
+
 /// Tells the story of this seed, or of all of `first-last`, instead of the usual ones.
 const CHAOS_SEED: &str = "IEXEC_CHAOS_SEED";
 const CHAOS_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
