@@ -112,15 +112,36 @@ impl Origin {
             check_document(document, signature, issuers, &root_list, trust, now)?;
         }
         let list = revocations(&theirs.pck_crl, &self.issuer)?;
-        let is_revoked = webpki::check_single_cert_revocation(
-            &self.machine,
-            &[&list],
+        self.check_list([&root_list, &list], trust, now)
+    }
+
+    /// Whether the lists are good for the machine. One that is revoked is refused with its quote;
+    /// the list that says so is good.
+    fn check_list(
+        &self,
+        lists: [&CertRevocationList<'static>; 2],
+        trust: &Trust,
+        now: u64,
+    ) -> Result<(), String> {
+        let root = CertificateDer::from_slice(trust.root());
+        let anchors = [anchor(&root)?];
+        let issuers = [self.issuer.clone()];
+        let machine = EndEntityCert::try_from(&self.machine).map_err(|error| error.to_string())?;
+        let revocation = RevocationOptionsBuilder::new(&lists).map_err(|_| "no list")?;
+        let revocation = revocation
+            .with_expiration_policy(ExpirationPolicy::Enforce)
+            .build();
+        let path = machine.verify_for_usage(
             &[ECDSA_P256_SHA256],
+            &anchors,
+            &issuers,
             at(now),
+            KeyUsage::server_auth(),
+            Some(revocation),
+            None,
         );
-        match is_revoked {
-            // A revoked machine is refused with its quote; the list that says so is good.
-            Ok(()) | Err(webpki::Error::CertRevoked) => Ok(()),
+        match path {
+            Ok(_) | Err(webpki::Error::CertRevoked) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     }
