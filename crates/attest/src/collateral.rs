@@ -1,11 +1,17 @@
 //! What Intel publishes about platforms, signed: certificates, revocations, which versions are
 //! good. It ages within weeks.
 
-use dcap_qvl::{QuoteCollateralV3, intel, quote::Quote};
+mod answers;
+mod origin;
+
+use dcap_qvl::QuoteCollateralV3;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Platform, Reason, Rejected, shape};
+use crate::{Error, Platform, Rejected};
+
+pub use answers::{Answer, Answers};
+pub use origin::Origin;
 
 /// Collateral for one family of platforms, in the JSON form of the verification library: revocation
 /// lists and signatures in hexadecimal.
@@ -28,6 +34,37 @@ pub struct Family {
     pub fmspc: [u8; 6],
     /// Which kind of enclave.
     pub platform: Platform,
+    /// Which of Intel's authorities certifies them, and says which certificates are revoked.
+    pub issuer: Issuer,
+}
+
+/// An authority of Intel's for machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Issuer {
+    /// Of machines with one processor package.
+    Processor,
+    /// Of machines that are registered as a whole.
+    Platform,
+}
+
+impl Issuer {
+    /// As Intel's service spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Processor => "processor",
+            Self::Platform => "platform",
+        }
+    }
+
+    /// The issuer of a certificate or a revocation list, by the name that is in it.
+    fn named_in(der: &[u8]) -> Option<Self> {
+        let has = |name: &[u8]| der.windows(name.len()).any(|part| part == name);
+        match (has(b"PCK Processor CA"), has(b"PCK Platform CA")) {
+            (true, false) => Some(Self::Processor),
+            (false, true) => Some(Self::Platform),
+            _ => None,
+        }
+    }
 }
 
 impl Family {
@@ -35,17 +72,9 @@ impl Family {
     /// collateral to verify it with.
     ///
     /// # Errors
-    /// [`Reason::QuoteFormat`], or [`Reason::Chain`] for a quote without readable certificates.
+    /// `QUOTE_FORMAT`, or `CHAIN` for a quote without readable certificates.
     pub fn of_quote(quote: &[u8]) -> Result<Self, Rejected> {
-        shape::check(quote)?;
-        let refused = |reason| move |error| Rejected::new(reason, format!("{error:#}"));
-        let quote = Quote::parse(quote).map_err(refused(Reason::QuoteFormat))?;
-        let platform = match quote.header.is_sgx() {
-            true => Platform::Sgx,
-            false => Platform::Tdx,
-        };
-        let fmspc = intel::quote_fmspc(&quote).map_err(refused(Reason::Chain))?;
-        Ok(Self { fmspc, platform })
+        Ok(origin::read(quote)?.0)
     }
 }
 
@@ -66,7 +95,12 @@ impl Collateral {
             _ => return None,
         };
         let fmspc = hex::decode(about.fmspc).ok()?.try_into().ok()?;
-        Some(Family { fmspc, platform })
+        let issuer = Issuer::named_in(&self.0.pck_crl)?;
+        Some(Family {
+            fmspc,
+            platform,
+            issuer,
+        })
     }
 
     /// Until when it is good, seconds since 1970: the earlier of its two signed documents. The
@@ -126,7 +160,7 @@ impl From<&Collateral> for QuoteCollateralV3 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::vector;
+    use crate::{Reason, fuzz::vector};
 
     #[test]
     fn a_quote_and_its_collateral_are_of_one_family() {

@@ -28,7 +28,7 @@ mod verify;
 pub use appraise::appraise;
 pub use attester::Attester;
 pub use binding::Binding;
-pub use collateral::{Collateral, Family};
+pub use collateral::{Answer, Answers, Collateral, Family, Issuer, Origin};
 pub use error::{Error, Reason, Rejected};
 pub use event_log::{EVENTS_MAX, Event, EventLog};
 pub use identity::Identity;

@@ -25,6 +25,19 @@ pub enum Trust {
     Simulated(Vec<u8>),
 }
 
+/// Intel's production root, the certificate that the library trusts too.
+const INTEL_ROOT: &[u8] = include_bytes!("verify/intel_root.der");
+
+impl Trust {
+    /// The certificate at the end of every chain, DER.
+    pub(crate) fn root(&self) -> &[u8] {
+        match self {
+            Self::Intel => INTEL_ROOT,
+            Self::Simulated(root) => root,
+        }
+    }
+}
+
 /// Checks quotes under one root and one policy.
 #[derive(Clone, Debug)]
 pub struct Verifier {
@@ -81,6 +94,11 @@ impl Verifier {
     /// The rules that it applies.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whose word counts.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Whether it takes simulated platforms, which protect nothing.

@@ -97,6 +97,12 @@ pub enum Error {
         /// The chain.
         chain_id: u64,
     },
+    /// The service that publishes collateral has no address that can be asked.
+    #[error("`{url}` is no address of a service that publishes collateral")]
+    Pccs {
+        /// What was given.
+        url: String,
+    },
     /// The simulated platform cannot be used.
     #[error("failed to open the simulated platform")]
     Simulator(#[from] simulator::Error),

@@ -1,5 +1,7 @@
 //! The recorded cases, each with what another run of the library said of it.
 
+mod differential;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -93,13 +95,13 @@ mod genuine {
 
     const NEAR: &str = "../../../../shared/vectors/real-dcap";
 
-    fn folder() -> Option<PathBuf> {
+    pub(super) fn folder() -> Option<PathBuf> {
         let near = || Path::new(env!("CARGO_MANIFEST_DIR")).join(NEAR);
         let told = std::env::var_os("IEXEC_REAL_DCAP").map(PathBuf::from);
         Some(told.unwrap_or_else(near)).filter(|folder| folder.is_dir())
     }
 
-    fn sample(folder: &Path, name: &str) -> (Vec<u8>, Collateral) {
+    pub(super) fn sample(folder: &Path, name: &str) -> (Vec<u8>, Collateral) {
         let quote = std::fs::read(folder.join(name)).unwrap();
         // One of them was recorded with the padding of its cloud.
         let quote = crate::without_padding(&quote).to_vec();
@@ -108,7 +110,7 @@ mod genuine {
     }
 
     /// What a machine in a cloud needs, and Intel's verdict on the sample.
-    fn cloud(status: dcap_qvl::TcbStatus) -> Policy {
+    pub(super) fn cloud(status: dcap_qvl::TcbStatus) -> Policy {
         Policy {
             statuses: vec![status],
             dynamic_platform: true,
@@ -118,7 +120,7 @@ mod genuine {
         }
     }
 
-    const SAMPLES: [(&str, u64, dcap_qvl::TcbStatus); 3] = [
+    pub(super) const SAMPLES: [(&str, u64, dcap_qvl::TcbStatus); 3] = [
         (
             "sgx_quote",
             1_750_373_771,

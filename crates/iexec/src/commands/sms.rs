@@ -199,6 +199,13 @@ mod tests {
         assert!(told.passphrase_file.is_some());
         assert_eq!(told.attestation.mode(), secrets::Mode::Real);
         assert!(told.public_url.is_some() && told.database_url.is_some());
-        assert!(told.attestation.resolve(false).unwrap().is_some());
+        let attestation = told.attestation.resolve(false).unwrap();
+        assert!(matches!(
+            attestation,
+            Some(secrets::Attestation::Intel {
+                pccs_url: Some(_),
+                ..
+            })
+        ));
     }
 }

@@ -28,6 +28,10 @@ pub enum Attestation {
         /// Folder of `*.json` files with what Intel publishes, one for each family of machines.
         /// They are read at each use, so that fresh ones can be put there.
         collateral: PathBuf,
+        /// The service that fills the folder: Intel's, or a cache of it. Without one somebody else
+        /// has to.
+        #[serde(default)]
+        pccs_url: Option<String>,
     },
     /// Platforms that are none: for development and tests. It protects nothing.
     Simulation {
@@ -53,9 +57,14 @@ impl Attestation {
 
     pub(super) fn open(self, chain_id: u64) -> Result<(Verifier, Source), Error> {
         match self {
-            Self::Intel { policy, collateral } => {
+            Self::Intel {
+                policy,
+                collateral,
+                pccs_url,
+            } => {
                 let verifier = Verifier::new(Trust::Intel, policy);
-                Ok((verifier, Source::Published(collateral)))
+                let source = Source::genuine(collateral, pccs_url.as_deref())?;
+                Ok((verifier, source))
             }
             Self::Simulation {
                 seed,

@@ -118,8 +118,9 @@ impl Attested {
         })
     }
 
-    /// Forgets nonces that are over.
+    /// Forgets nonces that are over, and fetches collateral that is due.
     pub(crate) async fn tidy(&self, vault: &Vault) {
+        self.source.renew(self.now());
         if let Err(error) = vault.forget_nonces(self.now()).await {
             tracing::warn!(%error, "old nonces cannot be deleted");
         }

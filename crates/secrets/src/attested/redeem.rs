@@ -93,22 +93,24 @@ impl Attempt<'_> {
         }
     }
 
-    /// On a thread where it may take its time.
+    /// Not before there is collateral: a turn is for those who only need a thread.
     async fn verify(&self) -> Result<Evidence, Refusal> {
+        let (attested, asked) = (Arc::clone(self.attested), Arc::clone(self.asked));
+        let now = attested.now();
+        let collateral = attested.source.collateral(&asked.quote, now).await;
+        let collateral = collateral.map_err(|lack| match lack {
+            Lack::Rejected(rejected) => Refusal::Rejected(rejected),
+            Lack::Missing => Refusal::Collateral,
+        })?;
         let _turn = self
             .attested
             .gate
             .try_acquire()
             .map_err(|_| Refusal::TooMany)?;
-        let (attested, asked) = (Arc::clone(self.attested), Arc::clone(self.asked));
         let work = move || {
-            let now = attested.now();
-            let collateral = attested.source.collateral(&asked.quote, now);
-            let collateral = collateral.map_err(|lack| match lack {
-                Lack::Rejected(rejected) => Refusal::Rejected(rejected),
-                Lack::Missing => Refusal::Collateral,
-            })?;
-            let verdict = attested.verifier.verify(&asked.quote, &collateral, now);
+            let verdict = attested
+                .verifier
+                .verify(&asked.quote, &collateral, attested.now());
             verdict.map_err(Refusal::from)
         };
         let done = tokio::task::spawn_blocking(work).await;

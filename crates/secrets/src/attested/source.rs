@@ -1,21 +1,28 @@
-//! Where collateral comes from: a folder that an operator keeps fresh, or the simulator.
+//! Where collateral comes from: a folder that an operator keeps fresh, a service that is asked, or
+//! the simulator.
 
-use std::{fs, path::Path, path::PathBuf};
+mod folder;
+mod keeper;
+mod pcs;
+mod schedule;
+#[cfg(test)]
+mod tests;
 
-use attest::{Collateral, Family, Rejected};
+use std::{path::PathBuf, sync::Arc};
+
+use attest::{Collateral, Family, Rejected, Trust};
 use simulator::Simulator;
 
-/// Files that are read of a folder: more families than a pool of machines has.
-const FILES_MAX: usize = 64;
-/// Collateral is a few tens of KiB.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Less than this is left: somebody should fetch it again.
-const LOW_S: u64 = 7 * 86_400;
+use keeper::Keeper;
+
+use crate::Error;
 
 /// What verifies the platforms.
 pub(super) enum Source {
-    /// A folder of files.
+    /// A folder of files, which somebody else writes.
     Published(PathBuf),
+    /// The same, which we fill.
+    Fetched(Arc<Keeper>),
     /// Made when asked for.
     Simulated(Simulator),
 }
@@ -23,48 +30,49 @@ pub(super) enum Source {
 /// Why there is none.
 #[derive(Debug)]
 pub(super) enum Lack {
-    /// The quote does not even say for which machine.
+    /// The quote does not even say for which machine, or no such machine exists.
     Rejected(Rejected),
     /// Nothing fresh for that machine.
     Missing,
 }
 
 impl Source {
-    /// What is published about the machine of `quote`, good at `now`. Reads files: blocking.
-    pub(super) fn collateral(&self, quote: &[u8], now: u64) -> Result<Collateral, Lack> {
-        let family = Family::of_quote(quote).map_err(Lack::Rejected)?;
+    /// A folder for genuine platforms, which is filled from `service` if there is one.
+    pub(super) fn genuine(folder: PathBuf, service: Option<&str>) -> Result<Self, Error> {
+        let Some(url) = service else {
+            return Ok(Self::Published(folder));
+        };
+        let publisher = pcs::Pcs::new(url).ok_or_else(|| Error::Pccs {
+            url: url.to_owned(),
+        })?;
+        std::fs::create_dir_all(&folder).map_err(Error::disk("create", &folder))?;
+        let keeper = Keeper::new(folder, Trust::Intel, Box::new(publisher));
+        Ok(Self::Fetched(Arc::new(keeper)))
+    }
+
+    /// What is published about the machine of `quote`, good at `now`, seconds since 1970.
+    pub(super) async fn collateral(&self, quote: &[u8], now: u64) -> Result<Arc<Collateral>, Lack> {
         match self {
-            Self::Simulated(simulator) => Ok(simulator.collateral(now)),
-            Self::Published(folder) => newest(folder, family, now).ok_or(Lack::Missing),
+            Self::Fetched(keeper) => keeper.collateral(quote, now).await,
+            Self::Simulated(simulator) => {
+                Family::of_quote(quote).map_err(Lack::Rejected)?;
+                Ok(Arc::new(simulator.collateral(now)))
+            }
+            Self::Published(folder) => {
+                let family = Family::of_quote(quote).map_err(Lack::Rejected)?;
+                let folder = folder.clone();
+                let read = move || folder::newest(&folder, family, now);
+                let newest = tokio::task::spawn_blocking(read).await;
+                let newest = newest.ok().flatten().ok_or(Lack::Missing)?;
+                Ok(Arc::new(newest.collateral))
+            }
         }
     }
-}
 
-/// Of those that fit, the one that is good for longest.
-fn newest(folder: &Path, family: Family, now: u64) -> Option<Collateral> {
-    let entries = fs::read_dir(folder).inspect_err(|error| {
-        tracing::error!(%error, folder = %folder.display(), "no collateral");
-    });
-    let files = entries
-        .ok()?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path());
-    let files = files.filter(|path| path.extension().is_some_and(|end| end == "json"));
-    let fresh = files.take(FILES_MAX).filter_map(|path| read(&path));
-    let fresh = fresh.filter(|one| one.family() == Some(family) && one.check(now).is_ok());
-    let best = fresh.max_by_key(|one| one.expires_at().unwrap_or_default())?;
-    let left_s = best.expires_at().ok()?.saturating_sub(now);
-    if left_s < LOW_S {
-        tracing::warn!(left_s, "collateral expires soon");
+    /// Fetches what is due, without anybody waiting for it.
+    pub(super) fn renew(&self, now: u64) {
+        if let Self::Fetched(keeper) = self {
+            drop(keeper.renew(now));
+        }
     }
-    Some(best)
-}
-
-fn read(path: &Path) -> Option<Collateral> {
-    let size = fs::metadata(path).ok()?.len();
-    let text = (size <= FILE_BYTES_MAX).then(|| fs::read(path).ok())??;
-    let read = serde_json::from_slice(&text).inspect_err(|error| {
-        tracing::warn!(%error, path = %path.display(), "not collateral");
-    });
-    read.ok()
 }

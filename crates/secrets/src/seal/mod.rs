@@ -14,7 +14,7 @@ mod ring;
 mod tests;
 
 pub(crate) use cipher::{Key, close, open};
-pub(crate) use file::sync_parent;
+pub(crate) use file::{sync_parent, write_private};
 pub use provider::{KeyFile, KeyProvider, PASSPHRASE_CHARS_MIN, Passphrase, Phrase, Root};
 pub(crate) use ring::{LEGACY, Ring};
 

@@ -22,6 +22,7 @@ enum Mode {
 pub(super) struct Settings {
     mode: Option<Mode>,
     collateral: Option<PathBuf>,
+    pccs_url: Option<String>,
     simulator: Option<PathBuf>,
     production_chains: Vec<u64>,
     policy: secrets::Policy,
@@ -46,14 +47,17 @@ impl Settings {
     ) -> Result<Option<secrets::Attestation>, Failure> {
         let wrong = |message: &str| Err(Failure::new(message));
         match (self.mode, self.collateral, self.simulator) {
-            (None, None, None) if !allows_simulation => Ok(None),
+            (None, None, None) if !allows_simulation && self.pccs_url.is_none() => Ok(None),
             (None, ..) => wrong("attestation has no mode: set `mode` in [attestation]"),
             (Some(Mode::Intel), Some(collateral), None) if !allows_simulation => {
-                let policy = self.policy;
-                Ok(Some(secrets::Attestation::Intel { policy, collateral }))
+                Ok(Some(secrets::Attestation::Intel {
+                    policy: self.policy,
+                    collateral,
+                    pccs_url: self.pccs_url,
+                }))
             }
             (Some(Mode::Simulation), None, Some(seed))
-                if self.policy == secrets::Policy::default() =>
+                if self.policy == secrets::Policy::default() && self.pccs_url.is_none() =>
             {
                 Ok(Some(secrets::Attestation::Simulation {
                     seed,
@@ -61,12 +65,12 @@ impl Settings {
                     production_chains: self.production_chains,
                 }))
             }
-            (Some(Mode::Intel), ..) => {
-                wrong("mode \"intel\" takes `collateral` and `policy`, and nothing of a simulation")
-            }
-            (Some(Mode::Simulation), ..) => {
-                wrong("mode \"simulation\" takes `simulator`, and no collateral or policy")
-            }
+            (Some(Mode::Intel), ..) => wrong(
+                "mode \"intel\" takes `collateral`, `pccs-url` and `policy`, nothing of a simulation",
+            ),
+            (Some(Mode::Simulation), ..) => wrong(
+                "mode \"simulation\" takes `simulator`, and no collateral, `pccs-url` or policy",
+            ),
         }
     }
 }
@@ -111,6 +115,11 @@ mod tests {
                 false,
             ),
             ("mode = \"simulation\"", true),
+            ("pccs-url = \"https://pccs.example\"", false),
+            (
+                "mode = \"simulation\"\nsimulator = \"/s\"\npccs-url = \"https://p\"",
+                true,
+            ),
             (
                 "mode = \"simulation\"\nsimulator = \"/s\"\npolicy = { smt = true }",
                 true,
@@ -118,6 +127,17 @@ mod tests {
         ] {
             assert!(resolved(text, flag).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn genuine_collateral_may_be_fetched() {
+        let text = "mode = \"intel\"\ncollateral = \"/c\"\npccs-url = \"https://pccs.example\"";
+        let expected = secrets::Attestation::Intel {
+            policy: secrets::Policy::default(),
+            collateral: "/c".into(),
+            pccs_url: Some("https://pccs.example".into()),
+        };
+        assert_eq!(resolved(text, false).unwrap(), Some(expected));
     }
 
     #[test]

@@ -117,6 +117,7 @@ fn intel(collateral: &Path) -> Attestation {
     Attestation::Intel {
         policy: Simulator::policy(),
         collateral: collateral.to_owned(),
+        pccs_url: None,
     }
 }
 
