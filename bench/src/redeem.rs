@@ -17,9 +17,11 @@ use nix::time::{ClockId, clock_gettime};
 use protocol::{
     Address, B256, DealId, Tag, TaskId, U256,
     deal::{Deal, Resource, Task, TaskStatus},
-    digest, sms,
+    digest,
+    order::{DatasetOrder, Signed},
+    sms,
 };
-use secrets::{Attestation, Config, Framework, Ledger, Service, Unavailable};
+use secrets::{Attestation, Config, Framework, Grant, Ledger, Service, Unavailable};
 use serde_json::{Value, json};
 use simulator::{Machine, Simulator};
 use tower::ServiceExt as _;
@@ -115,6 +117,9 @@ impl Ledger for Chain {
     }
     async fn dataset(&self, _: Address) -> Result<Option<DatasetInfo>, Unavailable> {
         Ok(None)
+    }
+    async fn grant(&self, _: &Signed<DatasetOrder>, _: DealId) -> Result<Grant, Unavailable> {
+        Err(Unavailable("there is no bulk".into()))
     }
 }
 

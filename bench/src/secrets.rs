@@ -15,9 +15,10 @@ use futures_util::future::join_all;
 use protocol::{
     Address, DealId, TaskId,
     deal::{Deal, Task},
+    order::{DatasetOrder, Signed},
     sms,
 };
-use secrets::{Config, Ledger, Service, Unavailable};
+use secrets::{Config, Grant, Ledger, Service, Unavailable};
 use tokio::net::TcpListener;
 
 use crate::stats::{line, median, percentile, say};
@@ -59,6 +60,9 @@ impl Ledger for NoChain {
         never()
     }
     async fn dataset(&self, _: Address) -> Result<Option<DatasetInfo>, Unavailable> {
+        never()
+    }
+    async fn grant(&self, _: &Signed<DatasetOrder>, _: DealId) -> Result<Grant, Unavailable> {
         never()
     }
 }

@@ -14,7 +14,8 @@ const add = async (node, bytes) => {
   return (await answer.json()).Hash;
 };
 
-const confidentialDataset = async ({ network, tags }, developer, app, content) => {
+/** An encrypted dataset whose key is with the secret manager. */
+export const encryptedDataset = async ({ network }, developer, content) => {
   const aes = developer.dataset.generateEncryptionKey();
   const encrypted = await developer.dataset.encrypt(Buffer.from(content), aes);
   const cid = await add(network.ipfsNode, encrypted);
@@ -25,11 +26,16 @@ const confidentialDataset = async ({ network, tags }, developer, app, content) =
     checksum: await developer.dataset.computeEncryptedFileChecksum(encrypted),
   });
   await developer.dataset.pushDatasetSecret(address, aes);
+  return address;
+};
+
+const confidentialDataset = async (world, developer, app, content) => {
+  const address = await encryptedDataset(world, developer, content);
   const offer = await developer.order.createDatasetorder({
     dataset: address,
     datasetprice: '2 nRLC',
     volume: 10,
-    tag: tags,
+    tag: world.tags,
     apprestrict: app,
   });
   const datasetorder = await developer.order.signDatasetorder(offer);
@@ -38,7 +44,7 @@ const confidentialDataset = async ({ network, tags }, developer, app, content) =
 };
 
 /** The end of an observable, or its error. */
-const end = (observable) =>
+export const end = (observable) =>
   new Promise((resolve, reject) => {
     observable.subscribe({ error: reject, complete: resolve });
   });

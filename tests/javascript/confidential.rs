@@ -79,6 +79,40 @@ pub(crate) async fn by_library(official: Official) -> Result<()> {
     official.world.stop().await
 }
 
+/// Puts the datasets of its slice one after the other.
+const SHOWS_SLICE: &str = r#"
+result="$IEXEC_OUT/result.txt"
+number=1
+while [ "$number" -le "$IEXEC_BULK_SLICE_SIZE" ]; do
+    eval "name=\$IEXEC_DATASET_${number}_FILENAME"
+    cat "$IEXEC_IN/$name" >> "$result"
+    number=$((number+1))
+done
+declare_result "$result"
+"#;
+
+/// Three datasets, at most two a task.
+pub(crate) async fn bulk_by_library(official: Official) -> Result<()> {
+    let app = official.app(SHOWS_SLICE).await?;
+    let extra = json!({
+        "app": app.to_checksum(None),
+        "contents": ["open ", "sesame", CONTENT],
+    });
+    let told: Value = official.script("confidential_bulk", extra).await?;
+    let expected = ["open sesame", CONTENT];
+    for (number, expected) in expected.into_iter().enumerate() {
+        let id: TaskId = parse(&told, &format!("/tasks/{number}"))?;
+        let archive = STANDARD.decode(text(&told, &format!("/results/{number}"))?)?;
+        check_opened(&official, id, &archive, expected).await?;
+    }
+    ensure!(
+        told["tasks"]
+            .as_array()
+            .is_some_and(|tasks| tasks.len() == 2)
+    );
+    official.world.stop().await
+}
+
 pub(crate) async fn by_command(official: Official) -> Result<()> {
     let developer = Shell::of(&official, Role::Developer).await?;
     let requester = Shell::of(&official, Role::Requester).await?;

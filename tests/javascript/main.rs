@@ -63,6 +63,12 @@ mod confidential_v9 {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bulk_by_library() {
+        let test = "confidential_v9::bulk_by_library";
+        official::play(test, "9.0.1", confidential::bulk_by_library).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn by_command() {
         let test = "confidential_v9::by_command";
         official::play(test, "9.0.1", confidential::by_command).await;

@@ -47,7 +47,7 @@ fn lines() -> String {
 }
 
 /// The requester's program, which reaches the pool at `pool`.
-async fn client(world: &World, pool: &str) -> Result<Client> {
+pub(crate) async fn client(world: &World, pool: &str) -> Result<Client> {
     let info = world.network.info();
     let chain = Chain {
         name: "local".to_owned(),
@@ -59,7 +59,7 @@ async fn client(world: &World, pool: &str) -> Result<Client> {
         ipfs_gateway: info.ipfs_gateway.clone(),
         compass: None,
         pool: Some(pool.to_owned()),
-        ipfs_node: None,
+        ipfs_node: Some(info.ipfs_node.clone()),
         ens_registry: None,
         ens_public_resolver: None,
         use_gas: false,

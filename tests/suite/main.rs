@@ -3,6 +3,7 @@
 //! One binary for all of them: each extra one is a whole link.
 
 mod bag;
+mod bulk;
 mod causes;
 mod crash;
 mod examples;
@@ -102,4 +103,6 @@ both! {
     tee::a_worker_without_an_enclave_refuses,
     tee::killed_between_key_and_worker,
     tee::killed_with_its_enclave,
+    bulk::a_task_for_each_two_datasets,
+    bulk::one_order_that_does_not_allow_the_app,
 }

@@ -55,14 +55,14 @@ echo shown
 declare_result "$result"
 "#;
 
-fn confidential() -> Ask {
+pub(crate) fn confidential() -> Ask {
     Ask {
         tag: Tag::TEE_TDX,
         ..Ask::default()
     }
 }
 
-async fn app_of(bench: &Bench, cast: &Cast, script: &str) -> Result<Address> {
+pub(crate) async fn app_of(bench: &Bench, cast: &Cast, script: &str) -> Result<Address> {
     let image = Image::of_script(&cast.engine, bench.test, script).await?;
     image.deploy(&cast.developer).await
 }
@@ -105,7 +105,7 @@ async fn push(cast: &Cast, owner: &Wallet, path: &str, hash: B256, value: &str) 
     Ok(())
 }
 
-async fn push_dataset_key(cast: &Cast, dataset: Address, value: &str) -> Result<()> {
+pub(crate) async fn push_dataset_key(cast: &Cast, dataset: Address, value: &str) -> Result<()> {
     let path = format!("secrets/web3?secretAddress={dataset}");
     let hash = sms::dataset(dataset, value);
     push(cast, cast.developer.wallet(), &path, hash, value).await
@@ -151,13 +151,13 @@ async fn add(cast: &Cast, bytes: Vec<u8>) -> Result<String> {
     Ok(format!("/ipfs/{cid}"))
 }
 
-/// A dataset of [`CONTENT`], encrypted with `key`, and an order that sells it twice.
-async fn dataset(cast: &Cast, key: &Key) -> Result<(Address, Signed<DatasetOrder>)> {
+/// A dataset of the developer's with this content, encrypted with `key`.
+pub(crate) async fn deploy_dataset(cast: &Cast, key: &Key, content: &str) -> Result<Address> {
     let mut encrypted = Vec::new();
     let checksum = encrypt(
         key,
         random_iv(),
-        &mut CONTENT.as_bytes(),
+        &mut content.as_bytes(),
         &mut encrypted,
         |_| {},
     )?;
@@ -167,7 +167,12 @@ async fn dataset(cast: &Cast, key: &Key) -> Result<(Address, Signed<DatasetOrder
         multiaddr: multiaddr::encode(&add(cast, encrypted).await?).into(),
         checksum,
     };
-    let dataset = cast.developer.create(&asset).await?.0;
+    Ok(cast.developer.create(&asset).await?.0)
+}
+
+/// A dataset of [`CONTENT`], and an order that sells it twice.
+async fn dataset(cast: &Cast, key: &Key) -> Result<(Address, Signed<DatasetOrder>)> {
+    let dataset = deploy_dataset(cast, key, CONTENT).await?;
     let order = DatasetOrder {
         dataset,
         datasetprice: U256::ZERO,

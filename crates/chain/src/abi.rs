@@ -68,6 +68,9 @@ sol! {
         function countCategory() external view returns (uint256);
         function verifySignature(address signer, bytes32 hash, bytes sign) external view
             returns (bool);
+        function assertDatasetDealCompatibility(DatasetOrder order, bytes32 dealid)
+            external view;
+        error IncompatibleDatasetOrder(string reason);
         function verifyPresignature(address signer, bytes32 hash) external view returns (bool);
 
         function matchOrders(AppOrder a, DatasetOrder d, WorkerpoolOrder w, RequestOrder r)

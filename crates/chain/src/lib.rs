@@ -14,6 +14,7 @@ mod ens;
 mod error;
 mod events;
 pub mod fees;
+mod grant;
 mod heads;
 mod hub;
 mod past;

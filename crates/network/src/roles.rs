@@ -67,6 +67,7 @@ impl Plan<'_> {
         secrets.framework = Some(secrets::Framework::Tdx);
         secrets.public_url = self.origin.to_owned();
         secrets.attestation = self.attestation();
+        secrets.ipfs_gateway = Some(self.origin.to_owned());
         let secrets = secrets::Service::open(secrets, Arc::new(self.hub.clone()));
         let offers = self.offers().await?;
         let count = offers.len();

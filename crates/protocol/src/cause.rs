@@ -225,7 +225,7 @@ causes! {
         "the secret manager serves no enclaves" "the pool's operator has to configure one";
     SessionGetTaskDescriptionFailed "TEE_SESSION_GENERATION_GET_TASK_DESCRIPTION_FAILED"
         "the secret manager could not read what the task consists of"
-        "check that app and dataset are deployed; bulk processing is not served yet";
+        "check that app and dataset are deployed; for a bulk, the message says what is wrong";
     SessionNoSessionRequest "TEE_SESSION_GENERATION_NO_SESSION_REQUEST"
         "the secret manager got an empty request" "nothing to change in the app; run it again";
     SessionNoTaskDescription "TEE_SESSION_GENERATION_NO_TASK_DESCRIPTION"

@@ -249,6 +249,18 @@ impl<O: Order> Signed<O> {
     }
 }
 
+/// The least volume of a dataset order that may be used in a bulk: one below the largest integer
+/// that JavaScript counts exactly (spec/client.md §4.6).
+pub const BULK_VOLUME_MIN: u64 = (1 << 53) - 2;
+
+impl DatasetOrder {
+    /// Whether its owner gives the dataset away without counting: no task of a bulk is matched with
+    /// the order, so nothing would be paid, and nothing used up.
+    pub fn is_for_bulk(&self) -> bool {
+        self.datasetprice.is_zero() && self.volume >= U256::from(BULK_VOLUME_MIN)
+    }
+}
+
 impl Signed<DatasetOrder> {
     /// The stand-in for "no dataset" that `matchOrders` wants: all zero, unsigned.
     pub fn none() -> Self {

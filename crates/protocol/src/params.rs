@@ -78,6 +78,9 @@ impl DealParams {
         if self.iexec_result_encryption == Some(true) {
             return wrong("encrypted results need the tag tee,tdx");
         }
+        if self.bulk_cid.is_some() {
+            return wrong("a bulk of datasets needs the tag tee,tdx");
+        }
         let provider = self.iexec_result_storage_provider.as_deref();
         if !has_callback && provider.is_some_and(|p| p != "ipfs") {
             return wrong("only the storage provider `ipfs` works without the tag tee,tdx");
@@ -135,6 +138,11 @@ mod tests {
             ..Default::default()
         };
         assert!(params.check_standard(false).is_err());
+        let bulk = DealParams {
+            bulk_cid: Some("QmX".into()),
+            ..Default::default()
+        };
+        assert!(bulk.check_standard(false).is_err());
         let file = DealParams {
             iexec_input_files: Some(vec!["file:///etc/passwd".into()]),
             ..Default::default()

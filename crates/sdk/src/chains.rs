@@ -68,6 +68,14 @@ impl Chain {
         self.service(self.sms.as_deref(), "sms")
     }
 
+    /// The IPFS node that bulks are put on.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] without one.
+    pub fn ipfs_node(&self) -> Result<&str, Error> {
+        self.service(self.ipfs_node.as_deref(), "ipfsNode")
+    }
+
     fn service<'a>(&self, url: Option<&'a str>, key: &str) -> Result<&'a str, Error> {
         url.ok_or_else(|| Error::Configuration {
             reason: format!(

@@ -16,6 +16,8 @@ pub enum Api {
     Sms,
     /// Where result archives are fetched from.
     IpfsGateway,
+    /// Where bulks of datasets are put.
+    IpfsNode,
     /// The directory of workerpools.
     Compass,
     /// The pool's own API.
@@ -29,6 +31,7 @@ impl Api {
             Self::Market => "Market API",
             Self::Sms => "SMS",
             Self::IpfsGateway => "IPFS gateway",
+            Self::IpfsNode => "IPFS node",
             Self::Compass => "Compass API",
             Self::Workerpool => "Workerpool API",
         }
@@ -39,6 +42,7 @@ impl Api {
             Self::Market => "MarketCallError",
             Self::Sms => "SmsCallError",
             Self::IpfsGateway => "IpfsGatewayCallError",
+            Self::IpfsNode => "IpfsNodeCallError",
             Self::Compass => "CompassCallError",
             Self::Workerpool => "WorkerpoolCallError",
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::{
+    Client, Method, RequestBuilder, Response, StatusCode, header,
+    multipart::{Form, Part},
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -41,6 +44,8 @@ pub(crate) enum Body {
     Empty,
     Json(Value),
     Text(String),
+    /// The field `file` of a form.
+    File(Vec<u8>),
 }
 
 impl<'a> Call<'a> {
@@ -123,6 +128,10 @@ impl Http {
             Body::Text(text) => request
                 .header(header::CONTENT_TYPE, "text/plain")
                 .body(text.clone()),
+            Body::File(bytes) => {
+                let part = Part::bytes(bytes.clone()).file_name("file");
+                request.multipart(Form::new().part("file", part))
+            }
         };
         let failed = |error: reqwest::Error| {
             let base = call.base;

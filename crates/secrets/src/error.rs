@@ -88,6 +88,14 @@ pub enum Error {
     /// A value could not be sealed.
     #[error("failed to seal a secret")]
     Seal,
+    /// The IPFS gateway of the configuration cannot be used.
+    #[error("`{url}` cannot be the IPFS gateway: {reason}")]
+    Gateway {
+        /// As configured.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
     /// Simulated attestation without the word that it protects nothing.
     #[error("simulated attestation protects no secret: it must be allowed in so many words")]
     Insecure,

@@ -5,12 +5,22 @@ use chain::{AppInfo, DatasetInfo, Hub};
 use protocol::{
     Address, DealId, TaskId,
     deal::{Deal, Task},
+    order::{DatasetOrder, Signed},
 };
 
 /// The chain cannot be asked now; asking again later makes sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the chain is unreachable: {0}")]
 pub struct Unavailable(pub String);
+
+/// What the owner of a dataset allows a deal that was made without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// The order is the owner's, holds, and has no restriction that leaves the deal out.
+    Given,
+    /// It is not so: the hub's reason.
+    Refused(String),
+}
 
 /// A hub as this service sees it. Every method fails only when the chain cannot be asked.
 #[async_trait]
@@ -53,6 +63,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// # Errors
     /// [`Unavailable`].
     async fn dataset(&self, dataset: Address) -> Result<Option<DatasetInfo>, Unavailable>;
+
+    /// Whether a deal without dataset may use the one of `order`, as the hub judges it: whose the
+    /// signature is, what is left of the volume, for whom it is. Not the price, which no deal pays.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: nobody knows, and nothing is allowed.
+    async fn grant(&self, order: &Signed<DatasetOrder>, deal: DealId)
+    -> Result<Grant, Unavailable>;
 }
 
 fn unavailable(error: chain::Error) -> Unavailable {
@@ -91,5 +109,17 @@ impl Ledger for Hub {
 
     async fn dataset(&self, dataset: Address) -> Result<Option<DatasetInfo>, Unavailable> {
         Hub::dataset(self, dataset).await.map_err(unavailable)
+    }
+
+    async fn grant(
+        &self,
+        order: &Signed<DatasetOrder>,
+        deal: DealId,
+    ) -> Result<Grant, Unavailable> {
+        let refusal = self.dataset_refusal(order, deal).await;
+        Ok(match refusal.map_err(unavailable)? {
+            None => Grant::Given,
+            Some(reason) => Grant::Refused(reason),
+        })
     }
 }

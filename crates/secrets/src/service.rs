@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Attestation, BackupSecret, Error, Imported, KeyFile, KeyProvider, Ledger, Manifest, Mode,
+    Attestation, BackupSecret, Error, Imported, Ipfs, KeyFile, KeyProvider, Ledger, Manifest, Mode,
     Passphrase, Phrase, Pipeline, Rotation, Slot, Value,
     attested::Attested,
     http,
+    ipfs::Gateway,
     vault::{AUDIT_FILE, KEY_FILE, Setup, Vault},
 };
 
@@ -40,6 +41,10 @@ pub struct Config {
     /// The stages around the app, told to enclaves.
     #[serde(default)]
     pub pipeline: Pipeline,
+    /// Origin of the IPFS gateway that bulks of datasets are read from, e.g.
+    /// `https://ipfs.example.org`; without it no task of a bulk gets a session.
+    #[serde(default)]
+    pub ipfs_gateway: Option<String>,
     /// How enclaves prove what they are; without it no session is released to anybody.
     #[serde(default)]
     pub attestation: Option<Attestation>,
@@ -88,6 +93,7 @@ impl Config {
             framework: None,
             public_url: String::new(),
             pipeline: Pipeline::default(),
+            ipfs_gateway: None,
             attestation: None,
             keys: Keys::default(),
             mode: Mode::default(),
@@ -170,6 +176,7 @@ async fn create(data_dir: &Path) -> Result<(), Error> {
 pub(crate) struct Shared {
     pub(crate) vault: Vault,
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) ipfs: Option<Arc<dyn Ipfs>>,
     pub(crate) framework: Option<Framework>,
     pub(crate) public_url: String,
     pub(crate) pipeline: Pipeline,
@@ -187,8 +194,23 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::WrongKey`] when the key file does not fit the database, [`Error::OtherMode`] for
-    /// the store of other enclaves, and what disk and database say.
+    /// the store of other enclaves, [`Error::Gateway`], and what disk and database say.
     pub async fn open(config: Config, ledger: Arc<dyn Ledger>) -> Result<Self, Error> {
+        let gateway = config.ipfs_gateway.as_deref().map(Gateway::new);
+        let gateway = gateway.transpose()?;
+        let ipfs = gateway.map(|gateway| Arc::new(gateway) as Arc<dyn Ipfs>);
+        Self::open_with(config, ledger, ipfs).await
+    }
+
+    /// As [`Service::open`], but bulks are read from `ipfs`, whatever the configuration says.
+    ///
+    /// # Errors
+    /// As [`Service::open`].
+    pub async fn open_with(
+        config: Config,
+        ledger: Arc<dyn Ledger>,
+        ipfs: Option<Arc<dyn Ipfs>>,
+    ) -> Result<Self, Error> {
         create(&config.data_dir).await?;
         let (chain_id, _) = ledger.place();
         let attested = config.attestation.clone();
@@ -198,6 +220,7 @@ impl Service {
         let shared = Shared {
             vault: Vault::open(config.setup()?).await?,
             ledger,
+            ipfs,
             framework: config.framework,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             pipeline: config.pipeline,

@@ -1,6 +1,7 @@
 //! A scripted chain and a service over it, for the tests of the routes.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -16,12 +17,16 @@ use chain::{AppInfo, DatasetInfo};
 use protocol::{
     Address, B256, DealId, Tag, TaskId, U256,
     deal::{Deal, Resource, Task, TaskStatus},
-    digest, sms,
+    digest,
+    order::{DatasetOrder, Signed},
+    sms,
 };
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-use crate::{Attestation, Config, Error, Framework, Keys, Ledger, Service, Unavailable};
+use crate::{
+    Attestation, Config, Error, Framework, Grant, Ipfs, Keys, Ledger, Service, Unavailable, Unread,
+};
 
 pub(crate) const APP: Address = Address::repeat_byte(0xaa);
 pub(crate) const DATASET: Address = Address::repeat_byte(0xda);
@@ -40,6 +45,8 @@ pub(crate) struct State {
     pub(crate) deals: Vec<Deal>,
     pub(crate) has_app: bool,
     pub(crate) dataset: Option<DatasetInfo>,
+    /// What is on IPFS, by CID.
+    pub(crate) ipfs: BTreeMap<String, Vec<u8>>,
 }
 
 /// One wallet owns everything, or the chain is away.
@@ -98,8 +105,46 @@ impl Ledger for Script {
         self.read(|state| state.has_app.then(|| app(address)))
     }
 
-    async fn dataset(&self, _: Address) -> Result<Option<DatasetInfo>, Unavailable> {
-        self.read(|state| state.dataset.clone())
+    async fn dataset(&self, address: Address) -> Result<Option<DatasetInfo>, Unavailable> {
+        let named = |dataset| DatasetInfo { address, ..dataset };
+        self.read(|state| state.dataset.clone().map(named))
+    }
+
+    /// Two of the hub's rules. Who owns a dataset signs with its address.
+    async fn grant(
+        &self,
+        signed: &Signed<DatasetOrder>,
+        deal: DealId,
+    ) -> Result<Grant, Unavailable> {
+        let refused = |reason: &str| Grant::Refused(reason.to_owned());
+        let deal = self.deal(deal).await?;
+        let restriction = Some(signed.order.apprestrict).filter(|app| !app.is_zero());
+        Ok(match deal {
+            _ if signed.sign[..] != signed.order.dataset[..] => {
+                refused("Invalid dataset order signature")
+            }
+            None => refused("Deal not found"),
+            Some(deal) if restriction.is_some_and(|app| app != deal.app.pointer) => {
+                refused("App restriction not satisfied")
+            }
+            Some(_) => Grant::Given,
+        })
+    }
+}
+
+#[async_trait]
+impl Ipfs for Script {
+    async fn read(&self, cid: &str, bytes_max: usize) -> Result<Vec<u8>, Unread> {
+        let content = self.0.lock().unwrap().ipfs.get(cid).cloned();
+        let cid = cid.to_owned();
+        match content {
+            Some(bytes) if bytes.len() > bytes_max => Err(Unread::TooLarge { cid, bytes_max }),
+            Some(bytes) => Ok(bytes),
+            None => Err(Unread::Unreachable {
+                cid,
+                reason: "down".to_owned(),
+            }),
+        }
     }
 }
 
@@ -392,7 +437,8 @@ async fn open(
     config.framework = framework;
     config.attestation = attestation;
     config.public_url = format!("{ORIGIN}/");
-    Service::open(config, Arc::new(chain.clone())).await
+    let chain = Arc::new(chain.clone());
+    Service::open_with(config, chain.clone(), Some(chain)).await
 }
 
 pub(crate) fn sign(wallet: &PrivateKeySigner, digest: B256) -> String {

@@ -165,9 +165,10 @@ impl Replicate<'_> {
         }
     }
 
-    /// Whether the session has a stage before the app: for a dataset that has a file, or for files.
+    /// Whether the session has a stage before the app: for a dataset that has a file, for a bulk of
+    /// them, or for files.
     async fn has_inputs(&self, facts: &Facts) -> Result<bool, Failure> {
-        if !facts.params.input_files().is_empty() {
+        if !facts.params.input_files().is_empty() || facts.params.bulk_cid.is_some() {
             return Ok(true);
         }
         let dataset = facts.deal.dataset.pointer;

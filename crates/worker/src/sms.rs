@@ -35,6 +35,9 @@ struct Answer {
     data: Option<Session>,
     #[serde(default)]
     error: Option<String>,
+    /// What our secret manager tells beyond the official word.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 /// A secret manager and who asks it.
@@ -161,17 +164,28 @@ async fn understand(answer: Response) -> Result<Session, Trouble> {
             ..
         }) if status.is_success() => Ok(session),
         Ok(Answer {
-            error: Some(word), ..
+            error: Some(_),
+            reason: Some(reason),
+            ..
+        }) if status == StatusCode::SERVICE_UNAVAILABLE => Err(Trouble::Passing(short(&reason))),
+        Ok(Answer {
+            error: Some(word),
+            reason,
+            ..
         }) if !status.is_success() => {
             let cause = Cause::from_session_error(&word);
-            Err(Trouble::Final(Failure::plain(cause)))
+            let told = reason.map(|reason| Failure::new(cause, short(&reason)));
+            Err(Trouble::Final(told.unwrap_or(Failure::plain(cause))))
         }
         _ => {
-            let text: String = text.chars().take(ANSWER_CHARS_MAX).collect();
-            let reason = format!("the secret manager answered {status} {text}");
+            let reason = format!("the secret manager answered {status} {}", short(&text));
             Err(Trouble::Passing(reason.trim_end().to_owned()))
         }
     }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(ANSWER_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -292,6 +306,11 @@ mod tests {
         );
         let (unknown, ..) = ask(vec![(401, r#"{"error":"NEW"}"#)], None).await;
         assert_eq!(unknown.unwrap_err().cause, Cause::SessionUnknownIssue);
+        let word = r#"{"error":"GET_TASK_DESCRIPTION_FAILED","reason":"slice 3 is empty"}"#;
+        let (told, ..) = ask(vec![(500, word)], None).await;
+        let told = told.unwrap_err();
+        assert_eq!(told.cause, Cause::SessionGetTaskDescriptionFailed);
+        assert_eq!(told.message, "slice 3 is empty");
     }
 
     #[tokio::test]
@@ -303,5 +322,16 @@ mod tests {
         let failed = failed.unwrap_err();
         assert_eq!(failed.cause, Cause::SessionUnknownIssue);
         assert!(failed.message.contains("502"), "{failed}");
+    }
+
+    #[tokio::test]
+    async fn what_it_cannot_do_just_now_is_asked_for_again() {
+        let word = r#"{"error":"UNKNOWN_ISSUE","reason":"IPFS is unreachable"}"#;
+        let (session, ..) = ask(vec![(503, word), (200, MADE)], None).await;
+        assert!(session.is_ok());
+        let (failed, ..) = ask(vec![(503, word); TRIES_MAX as usize], None).await;
+        let failed = failed.unwrap_err();
+        assert_eq!(failed.cause, Cause::SessionUnknownIssue);
+        assert_eq!(failed.message, "IPFS is unreachable");
     }
 }

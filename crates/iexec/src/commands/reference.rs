@@ -176,7 +176,7 @@ fn errors() -> String {
 }
 
 /// The names that failures have, as the official client has them (spec/client.md §1.2).
-const CLASSES: [(&str, &str); 17] = [
+const CLASSES: [(&str, &str); 18] = [
     ("ValidationError", "a value breaks a rule; nothing was sent"),
     (
         "ObjectNotFoundError",
@@ -192,6 +192,10 @@ const CLASSES: [(&str, &str); 17] = [
     ),
     ("SmsCallError", "likewise, the secret management service"),
     ("IpfsGatewayCallError", "likewise, the gateway of results"),
+    (
+        "IpfsNodeCallError",
+        "likewise, the node that bulks are put on",
+    ),
     ("CompassCallError", "likewise, the directory of workerpools"),
     ("WorkerpoolCallError", "likewise, the API of a workerpool"),
     (

@@ -72,6 +72,7 @@ struct Settings {
     database_url: Option<String>,
     framework: Option<secrets::Framework>,
     public_url: Option<String>,
+    ipfs_gateway: Option<String>,
     key_provider: KeyProvider,
     passphrase_file: Option<PathBuf>,
     attestation: attestation::Settings,
@@ -91,6 +92,7 @@ impl Settings {
         let mut config = secrets::Config::new(data_dir);
         config.database = self.database_url.clone();
         config.framework = self.framework;
+        config.ipfs_gateway = self.ipfs_gateway.clone();
         config.keys = match self.key_provider {
             KeyProvider::File => secrets::Keys::File,
             KeyProvider::Passphrase => secrets::Keys::Passphrase {
@@ -126,6 +128,8 @@ async fn serve(args: &Args, context: &Context) -> Result<Report, Failure> {
     let host = Host::open(&STANDARD, &args.common.place, listen, data, context).await?;
     let hub = place.connect().await?;
     let mut config = settings.config(&host.data_dir);
+    let known = place.known.as_ref().map(|chain| chain.ipfs_gateway.clone());
+    config.ipfs_gateway = config.ipfs_gateway.or(known);
     config.attestation = attestation;
     config.public_url = settings.public_url.clone().unwrap_or_else(|| host.url());
     let service = secrets::Service::open(config, Arc::new(hub.clone())).await;
@@ -199,6 +203,7 @@ mod tests {
         assert!(told.passphrase_file.is_some());
         assert_eq!(told.attestation.mode(), secrets::Mode::Real);
         assert!(told.public_url.is_some() && told.database_url.is_some());
+        assert!(told.ipfs_gateway.is_some());
         let attestation = told.attestation.resolve(false).unwrap();
         assert!(matches!(
             attestation,

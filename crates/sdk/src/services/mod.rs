@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod compass;
+pub(crate) mod ipfs;
 pub mod market;
 pub mod pool;
 pub mod sms;

@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::{
     Error, Framework,
     service::Shared,
-    tee::{self, Place, Recipient, Request},
+    tee::{self, Place, Recipient, Refused, Request},
 };
 
 /// Tries to store a session when two requests of one worker race: the second finds the id of the
@@ -78,30 +78,27 @@ fn internal(error: &Error) {
     tracing::error!(source, "{error}");
 }
 
-/// Why there is no session: 401 for who may not, 500 for what is missing, as upstream.
-pub(super) struct Refusal(Cause);
+const UNKNOWN_ISSUE: &str = "UNKNOWN_ISSUE";
 
-impl From<Cause> for Refusal {
-    fn from(cause: Cause) -> Self {
-        Self(cause)
+/// Why there is no session: 401 for who may not, 500 for what is missing, as upstream; 503 for what
+/// cannot be read just now.
+fn status(word: &str) -> StatusCode {
+    match word {
+        "INVALID_AUTHORIZATION" => StatusCode::UNAUTHORIZED,
+        UNKNOWN_ISSUE => StatusCode::SERVICE_UNAVAILABLE,
+        _ if word.starts_with("EXECUTION_NOT_AUTHORIZED") => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-impl Refusal {
-    fn status(&self) -> StatusCode {
-        let word = self.0.session_error().unwrap_or_default();
-        match word {
-            "INVALID_AUTHORIZATION" => StatusCode::UNAUTHORIZED,
-            _ if word.starts_with("EXECUTION_NOT_AUTHORIZED") => StatusCode::UNAUTHORIZED,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
+impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let word = self.0.session_error().unwrap_or("UNKNOWN_ISSUE");
-        (self.status(), Json(json!({ "error": word }))).into_response()
+        let word = self.cause.session_error().unwrap_or(UNKNOWN_ISSUE);
+        let body = match self.reason {
+            Some(reason) => json!({ "error": word, "reason": reason }),
+            None => json!({ "error": word }),
+        };
+        (status(word), Json(body)).into_response()
     }
 }
 
@@ -182,14 +179,14 @@ pub(super) async fn session(
             Json(json!({ "data": { "sessionId": id, "secretProvisioningUrl": url } }))
                 .into_response()
         }
-        Err(cause) => {
-            tracing::info!(%cause, "no session is made");
-            Refusal(cause).into_response()
+        Err(refused) => {
+            tracing::info!(%refused, "no session is made");
+            refused.into_response()
         }
     }
 }
 
-async fn make_session(shared: &Shared, body: Body, signature: &str) -> Result<String, Cause> {
+async fn make_session(shared: &Shared, body: Body, signature: &str) -> Result<String, Refused> {
     let asked = body.understand(signature)?;
     let request = Request {
         task: asked.task,
@@ -198,7 +195,7 @@ async fn make_session(shared: &Shared, body: Body, signature: &str) -> Result<St
     };
     let (task, deal) = tee::authorize(shared.ledger.as_ref(), &request).await?;
     if shared.framework != Some(Framework::Tdx) {
-        return Err(Cause::SessionNoTeeFramework);
+        return Err(Cause::SessionNoTeeFramework.into());
     }
     let key = enclave_key(shared, &asked).await?;
     store_session(shared, &asked, task, deal, &key).await
@@ -225,7 +222,7 @@ async fn store_session(
     task: Task,
     deal: Deal,
     key: &crate::Value,
-) -> Result<String, Cause> {
+) -> Result<String, Refused> {
     let failed = |error: Error| {
         internal(&error);
         Cause::SessionStorageCallFailed
@@ -235,7 +232,8 @@ async fn store_session(
         worker: asked.worker,
         purge_at: task.final_deadline,
     };
-    let description = tee::describe(shared.ledger.as_ref(), &task, deal).await?;
+    let (ledger, ipfs) = (shared.ledger.as_ref(), shared.ipfs.as_deref());
+    let description = tee::describe(ledger, ipfs, &task, deal).await?;
     let secrets = shared.vault.secrets_for(&description, asked.worker).await;
     let secrets = secrets.map_err(failed)?;
     let recipient = Recipient {
@@ -252,5 +250,5 @@ async fn store_session(
             return Ok(id);
         }
     }
-    Err(Cause::SessionStorageCallFailed)
+    Err(Cause::SessionStorageCallFailed.into())
 }

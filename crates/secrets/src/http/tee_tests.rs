@@ -273,20 +273,56 @@ mod session {
         let tokenless = scene.session(&other, task, challenge);
         let word = "POST_COMPUTE_GET_STORAGE_TOKENS_FAILED";
         refused(&scene.ask(&tokenless).await, 500, word);
-        scene
-            .chain
-            .change(|state| state.deals[0].params = r#"{"bulk_cid":"x"}"#.into());
-        refused(
-            &scene.ask(&session).await,
-            500,
-            "GET_TASK_DESCRIPTION_FAILED",
-        );
         scene.chain.change(|state| state.has_app = false);
         refused(
             &scene.ask(&session).await,
             500,
             "GET_TASK_DESCRIPTION_FAILED",
         );
+    }
+
+    /// What is missing is told until nothing is; a standard deal gets nothing in any case.
+    #[tokio::test]
+    async fn a_bulk_is_sealed_once_it_is_whole() {
+        let (scene, worker, task, challenge) = ready(&json!({ "bulk_cid": "QmRoot" })).await;
+        let session = scene.session(&worker, task, challenge);
+        let asked = scene.ask(&session).await;
+        refused(&asked, 503, "UNKNOWN_ISSUE");
+        assert_eq!(
+            asked.json()["reason"],
+            "IPFS has no `QmRoot` just now: down"
+        );
+        let order = json!({
+            "dataset": DATASET, "datasetprice": "0", "volume": "9007199254740990",
+            "tag": Tag::TEE_TDX, "apprestrict": Address::ZERO,
+            "workerpoolrestrict": Address::ZERO, "requesterrestrict": Address::ZERO,
+            "salt": protocol::B256::ZERO, "sign": DATASET,
+        });
+        let put = |cid: &str, content: Json| {
+            let content = content.to_string().into_bytes();
+            scene
+                .chain
+                .change(|state| drop(state.ipfs.insert(cid.to_owned(), content)));
+        };
+        put("QmRoot", json!(["QmSlice"]));
+        put("QmSlice", json!([order]));
+        let word = "PRE_COMPUTE_GET_DATASET_SECRET_FAILED";
+        refused(&scene.ask(&session).await, 500, word);
+        scene.push_dataset_key().await;
+        let answer = scene.ask(&session).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let id = answer.json()["data"]["sessionId"].clone();
+        let sealed = scene.sealed(task, &worker, id.as_str().unwrap()).await;
+        assert!(sealed.contains(crate::testing::DATASET_KEY));
+
+        put("QmSlice", json!([]));
+        let asked = scene.ask(&session).await;
+        refused(&asked, 500, "GET_TASK_DESCRIPTION_FAILED");
+        let reason = asked.json()["reason"].to_string();
+        assert!(reason.contains("slice 0 has 0 orders"), "{reason}");
+        scene.chain.change(|state| state.deals[0].tag = Tag::NONE);
+        let word = "EXECUTION_NOT_AUTHORIZED_NO_MATCH_ONCHAIN_TYPE";
+        refused(&scene.ask(&session).await, 401, word);
     }
 
     /// The key of the dataset, the token and the enclave's key are in the sealed session, and
@@ -407,7 +443,8 @@ mod silence {
             DealId::repeat(1),
         );
         let deal = scene.chain.deal(deal).await.unwrap().unwrap();
-        let description = tee::describe(&scene.chain, &on_chain, deal).await.unwrap();
+        let description = tee::describe(&scene.chain, None, &on_chain, deal).await;
+        let description = description.unwrap();
         let secrets = vault.secrets_for(&description, worker.address()).await;
         let mut shown = format!("{:?} {description:?}", secrets.unwrap());
         shown.push_str(&String::from_utf8_lossy(&heard.0.lock().unwrap()));

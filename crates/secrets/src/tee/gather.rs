@@ -9,42 +9,43 @@ use protocol::{
     sms,
 };
 
-use super::session::{Description, Secrets};
-use crate::{Error, Ledger, Slot, Unavailable, Value, vault::Vault};
+use super::{
+    Refused, bulk,
+    session::{Description, Secrets},
+};
+use crate::{Error, Ipfs, Ledger, Slot, Value, vault::Vault};
 
-/// Reads what the chain says about a task.
+/// Reads what the chain says about a task, and IPFS about its part of a bulk.
 ///
 /// # Errors
-/// [`Cause::SessionGetTaskDescriptionFailed`] when there is no such app or dataset, and for bulk
-/// processing, which this service does not serve: half a bulk would look like a result.
-/// [`Cause::SessionGetChainDealFailed`] when the chain does not answer just now: the pool takes the
-/// other for a verdict.
+/// [`Cause::SessionGetTaskDescriptionFailed`] when there is no such app or dataset, or the bulk is
+/// not one of this deal. [`Cause::SessionGetChainDealFailed`] when the chain does not answer just
+/// now, [`Cause::SessionUnknownIssue`] when IPFS does not: the pool takes the other for a verdict.
 pub(crate) async fn describe(
     ledger: &dyn Ledger,
+    ipfs: Option<&dyn Ipfs>,
     task: &Task,
     deal: Deal,
-) -> Result<Description, Cause> {
+) -> Result<Description, Refused> {
     let failed = Cause::SessionGetTaskDescriptionFailed;
-    let unread = |error: Unavailable| {
-        tracing::warn!(%error, "a task cannot be described");
-        Cause::SessionGetChainDealFailed
-    };
     let params = DealParams::from_chain(&deal.params);
-    if params.bulk_cid.is_some() {
-        return Err(failed);
-    }
-    let app = ledger.app(deal.app.pointer).await.map_err(unread)?;
+    let app = ledger.app(deal.app.pointer).await?;
     let dataset = if deal.dataset.pointer.is_zero() {
         None
     } else {
-        let dataset = ledger.dataset(deal.dataset.pointer).await;
-        Some(dataset.map_err(unread)?.ok_or(failed)?)
+        let dataset = ledger.dataset(deal.dataset.pointer).await?;
+        Some(dataset.ok_or(failed)?)
+    };
+    let bulk = match &params.bulk_cid {
+        Some(root) => bulk::datasets(ledger, ipfs, task, &deal, root).await?,
+        None => Vec::new(),
     };
     Ok(Description {
         task: task.id,
         index: task.index,
         app: app.ok_or(failed)?,
         dataset: dataset.filter(|dataset| !dataset.multiaddr.is_empty()),
+        bulk,
         deal,
         params,
     })
@@ -67,12 +68,22 @@ impl Vault {
         }
         Ok(Secrets {
             dataset_key,
+            bulk_keys: self.bulk_keys(task).await?,
             app: self.get(&Slot::app(deal.app.pointer)).await?,
             requester: self.requester_secrets(task).await?,
             result_key,
             storage_token: self.storage_token(task, worker).await?,
             storage_url: self.web2(deal.workerpool.owner, sms::STORE_URL).await?,
         })
+    }
+
+    async fn bulk_keys(&self, task: &Description) -> Result<BTreeMap<Address, Value>, Error> {
+        let mut found = BTreeMap::new();
+        for dataset in &task.bulk {
+            let key = self.get(&Slot::dataset(dataset.address)).await?;
+            found.extend(key.map(|key| (dataset.address, key)));
+        }
+        Ok(found)
     }
 
     /// Those that the deal names by a positive number. One that nobody pushed is left out, as
@@ -125,17 +136,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{Scene, Script, task};
+    use crate::{
+        Unavailable,
+        testing::{Scene, Script, task},
+    };
 
     #[tokio::test]
     async fn silence_of_the_chain_is_no_verdict() {
         let (scene, id) = Scene::tdx(&json!({})).await;
         let deal = scene.chain.deal(id).await.unwrap().unwrap();
         let away = Script::away(Unavailable("no route".into()));
-        let unread = describe(&away, &task(id, 0), deal.clone()).await;
-        assert_eq!(unread.unwrap_err(), Cause::SessionGetChainDealFailed);
+        let unread = describe(&away, None, &task(id, 0), deal.clone()).await;
+        assert_eq!(unread.unwrap_err().cause, Cause::SessionGetChainDealFailed);
         scene.chain.change(|state| state.has_app = false);
-        let none = describe(&scene.chain, &task(id, 0), deal).await;
-        assert_eq!(none.unwrap_err(), Cause::SessionGetTaskDescriptionFailed);
+        let none = describe(&scene.chain, None, &task(id, 0), deal).await;
+        let cause = none.unwrap_err().cause;
+        assert_eq!(cause, Cause::SessionGetTaskDescriptionFailed);
     }
 }

@@ -4,10 +4,14 @@
 //! A session is made and sealed here, and stays here: nothing in this crate hands one out.
 
 mod authorize;
+mod bulk;
+#[cfg(test)]
+mod bulk_tests;
 mod challenge;
 mod gather;
 mod purge;
 mod record;
+mod refused;
 mod session;
 #[cfg(test)]
 mod session_tests;
@@ -15,5 +19,6 @@ mod session_tests;
 pub(crate) use authorize::{Request, authorize, signer};
 pub(crate) use gather::describe;
 pub(crate) use record::Place;
+pub(crate) use refused::Refused;
 pub use session::{Image, Pipeline};
 pub(crate) use session::{Recipient, build};

@@ -14,6 +14,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Refused;
 use crate::Value;
 
 /// Version of the form of a session for TDX.
@@ -53,12 +54,27 @@ pub(crate) struct Description {
     pub(crate) app: AppInfo,
     /// None when the deal has none, or one without a file.
     pub(crate) dataset: Option<DatasetInfo>,
+    /// The task's part of a bulk; all of them may be used by the deal.
+    pub(crate) bulk: Vec<DatasetInfo>,
     pub(crate) params: DealParams,
 }
 
 impl Description {
     fn needs_pre_compute(&self) -> bool {
-        self.dataset.is_some() || !self.params.input_files().is_empty()
+        let has_files = !self.params.input_files().is_empty();
+        self.dataset.is_some() || !self.bulk.is_empty() || has_files
+    }
+
+    /// The datasets of the bulk with what the names of their variables begin with.
+    fn bulk(&self) -> impl Iterator<Item = (String, &DatasetInfo)> {
+        let numbered = (1..).zip(&self.bulk);
+        numbered.map(|(number, dataset)| (format!("IEXEC_DATASET_{number}"), dataset))
+    }
+
+    /// None without a bulk.
+    fn bulk_size(&self) -> Option<(String, String)> {
+        let size = Some(self.bulk.len()).filter(|size| *size > 0)?;
+        Some(named("IEXEC_BULK_SLICE_SIZE", size.to_string()))
     }
 }
 
@@ -66,6 +82,8 @@ impl Description {
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     pub(crate) dataset_key: Option<Value>,
+    /// By dataset.
+    pub(crate) bulk_keys: BTreeMap<Address, Value>,
     pub(crate) app: Option<Value>,
     /// By the number under which the app gets it, as written in the deal.
     pub(crate) requester: BTreeMap<String, Value>,
@@ -118,7 +136,7 @@ pub(crate) fn build(
     secrets: &Secrets,
     recipient: &Recipient<'_>,
     pipeline: &Pipeline,
-) -> Result<Session, Cause> {
+) -> Result<Session, Refused> {
     let own = |name, image: &Image, variables: Variables| Stage {
         name,
         image_name: image.image.clone(),
@@ -161,7 +179,7 @@ fn signing(task: &Description, recipient: &Recipient<'_>) -> Variables {
     ]
 }
 
-fn pre_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Cause> {
+fn pre_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Refused> {
     let files = task.params.input_files();
     let mut all = vec![
         named("IEXEC_PRE_COMPUTE_OUT", IN),
@@ -177,26 +195,33 @@ fn pre_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Cause
         all.push(named(&format!("IEXEC_INPUT_FILE_URL_{number}"), url));
     }
     if let Some(dataset) = &task.dataset {
-        all.extend(dataset_variables(task, dataset, secrets)?);
+        let key = secrets.dataset_key.as_ref();
+        all.extend(dataset_variables("IEXEC_DATASET", dataset, key)?);
+    }
+    all.extend(task.bulk_size());
+    for (prefix, dataset) in task.bulk() {
+        let key = secrets.bulk_keys.get(&dataset.address);
+        all.extend(dataset_variables(&prefix, dataset, key)?);
     }
     Ok(all)
 }
 
 fn dataset_variables(
-    task: &Description,
+    prefix: &str,
     dataset: &DatasetInfo,
-    secrets: &Secrets,
-) -> Result<[(String, String); 4], Cause> {
-    let key = secrets.dataset_key.as_ref().map(|key| key.expose().trim());
-    let key = key.ok_or(Cause::SessionDatasetSecretFailed)?;
+    key: Option<&Value>,
+) -> Result<[(String, String); 4], Refused> {
+    let missing = || {
+        let reason = format!("nobody has pushed the key of dataset {}", dataset.address);
+        Refused::new(Cause::SessionDatasetSecretFailed, reason)
+    };
+    let key = key.ok_or_else(missing)?.expose().trim();
+    let variable = |field, value| (format!("{prefix}_{field}"), value);
     Ok([
-        named("IEXEC_DATASET_KEY", key),
-        named("IEXEC_DATASET_URL", multiaddr::decode(&dataset.multiaddr)),
-        named("IEXEC_DATASET_CHECKSUM", format!("{:#x}", dataset.checksum)),
-        named(
-            "IEXEC_DATASET_FILENAME",
-            task.deal.dataset.pointer.to_checksum(None),
-        ),
+        variable("KEY", key.to_owned()),
+        variable("URL", multiaddr::decode(&dataset.multiaddr)),
+        variable("CHECKSUM", format!("{:#x}", dataset.checksum)),
+        variable("FILENAME", dataset.address.to_checksum(None)),
     ])
 }
 
@@ -204,6 +229,11 @@ fn app(task: &Description, secrets: &Secrets) -> Variables {
     let name = |url: &String| format!("{:#x}", digest::file(url.as_bytes()));
     let files = task.params.input_files().iter().map(name).collect();
     let mut all = Inputs::of(&task.deal, task.index, files).variables();
+    all.extend(task.bulk_size());
+    for (prefix, dataset) in task.bulk() {
+        let name = dataset.address.to_checksum(None);
+        all.push((format!("{prefix}_FILENAME"), name));
+    }
     if let Some(secret) = &secrets.app {
         all.push(named("IEXEC_APP_DEVELOPER_SECRET", secret.expose()));
         all.push(named("IEXEC_APP_DEVELOPER_SECRET_1", secret.expose()));

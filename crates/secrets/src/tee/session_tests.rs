@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Address, Cause, DealId, params::DealParams};
+use chain::DatasetInfo;
+use protocol::{Address, B256, Cause, DealId, params::DealParams};
 use serde_json::{Value as Json, json};
 
-use super::session::{Description, Image, Pipeline, Recipient, Secrets, build};
+use super::{
+    Refused,
+    session::{Description, Image, Pipeline, Recipient, Secrets, build},
+};
 use crate::{
     Value,
     testing::{APP, DATASET, app, dataset, deal},
@@ -27,6 +31,7 @@ fn describe(params: &Json) -> Description {
         index: 2,
         app: app(APP),
         dataset: None,
+        bulk: Vec::new(),
         params: DealParams::from_chain(&deal.params),
         deal,
     }
@@ -39,7 +44,7 @@ fn with_dataset(params: &Json) -> Description {
     description
 }
 
-fn session(description: &Description, secrets: &Secrets) -> Result<Json, Cause> {
+fn session(description: &Description, secrets: &Secrets) -> Result<Json, Refused> {
     let image = |name: &str| Image {
         image: format!("registry.example/{name}:1"),
         fingerprint: format!("print of {name}"),
@@ -133,6 +138,7 @@ fn full() -> (Description, Secrets) {
     }));
     let secrets = Secrets {
         dataset_key: Some(value("dataset key \n")),
+        bulk_keys: BTreeMap::new(),
         app: Some(value(" app secret ")),
         requester: BTreeMap::from([("1".to_owned(), value("requester secret"))]),
         result_key: Some(value("public key\n")),
@@ -246,8 +252,71 @@ fn each_missing_secret_has_its_cause() {
             Cause::SessionStorageTokensFailed,
         ),
     ] {
-        assert_eq!(session(&description, &secrets), Err(cause));
+        let refused = session(&description, &secrets).unwrap_err();
+        assert_eq!(refused.cause, cause);
     }
+}
+
+/// Two datasets of a bulk, and the key of the first.
+fn with_bulk() -> (Description, Secrets) {
+    let mut description = describe(&json!({ "bulk_cid": "Qm" }));
+    description.bulk = [1, 2].map(dataset_number).to_vec();
+    let key = (description.bulk[0].address, value("key 1\n"));
+    let secrets = Secrets {
+        bulk_keys: BTreeMap::from([key]),
+        ..token()
+    };
+    (description, secrets)
+}
+
+fn dataset_number(number: u8) -> DatasetInfo {
+    DatasetInfo {
+        address: Address::repeat_byte(number),
+        multiaddr: format!("https://data.example/{number}").into_bytes().into(),
+        checksum: B256::repeat_byte(number),
+        ..dataset()
+    }
+}
+
+#[test]
+fn a_bulk_has_numbered_variables() {
+    let (description, mut secrets) = with_bulk();
+    let second = description.bulk[1].address;
+    secrets.bulk_keys.insert(second, value("key 2"));
+    let session = session(&description, &secrets).unwrap();
+    let mut pre = json!({
+        "IEXEC_TASK_ID": TASK,
+        "SIGN_WORKER_ADDRESS": WORKER.to_checksum(None),
+        "SIGN_TEE_CHALLENGE_PRIVATE_KEY": KEY,
+        "IEXEC_PRE_COMPUTE_OUT": "/iexec_in",
+        "IS_DATASET_REQUIRED": "false",
+        "IEXEC_DEAL_ID": DEAL,
+        "IEXEC_TASK_INDEX": "2",
+        "IEXEC_INPUT_FILES_NUMBER": "0",
+        "IEXEC_BULK_SLICE_SIZE": "2",
+    });
+    let mut app = plain_app();
+    app["IEXEC_BULK_SLICE_SIZE"] = json!("2");
+    for (number, dataset) in (1..).zip(&description.bulk) {
+        let variable = |field: &str| format!("IEXEC_DATASET_{number}_{field}");
+        let name = json!(dataset.address.to_checksum(None));
+        pre[variable("URL")] = json!(format!("https://data.example/{number}"));
+        pre[variable("CHECKSUM")] = json!(dataset.checksum);
+        pre[variable("KEY")] = json!(format!("key {number}"));
+        pre[variable("FILENAME")] = name.clone();
+        app[variable("FILENAME")] = name;
+    }
+    assert_eq!(session["services"][0]["environment"], pre);
+    assert_eq!(session["services"][1]["environment"], app);
+}
+
+#[test]
+fn a_bulk_without_one_of_its_keys_is_none() {
+    let (description, secrets) = with_bulk();
+    let refused = session(&description, &secrets).unwrap_err();
+    assert_eq!(refused.cause, Cause::SessionDatasetSecretFailed);
+    let second = description.bulk[1].address.to_string();
+    assert!(refused.reason.unwrap().contains(&second));
 }
 
 /// The key that proves an enclave on chain never gets into the app's hands.
