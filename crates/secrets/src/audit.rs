@@ -179,13 +179,11 @@ struct Writer {
 
 impl Writer {
     fn open(path: &Path, head: Arc<Mutex<Head>>) -> Result<Self, Error> {
-        let fresh = !path.exists();
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(path).map_err(Error::disk("open", path))?;
-        if fresh {
-            crate::seal::sync_parent(path).map_err(Error::disk("sync the directory of", path))?;
-        }
+        // Also when it is there: who made it may have been killed before it did this.
+        crate::seal::sync_parent(path).map_err(Error::disk("sync the directory of", path))?;
         let mut writer = Self {
             file,
             path: path.to_owned(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sqlx::{
-    AnyPool, Executor as _, Row, SqlSafeStr,
+    AnyPool, Connection as _, Executor as _, Row, SqlSafeStr,
     any::AnyPoolOptions,
     migrate::{Migration, MigrationType, Migrator},
 };
@@ -238,6 +238,9 @@ fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
+/// A connection whose transaction could not be ended is not used again. The driver counts a commit
+/// that failed as one that is still to be made, and would take the next transaction for a part of
+/// it; what is stored afterwards would be acknowledged and never be committed.
 async fn connect(url: &str, connections: u32) -> Result<AnyPool, Error> {
     let settings = match is_sqlite(url) {
         true => SQLITE_SETTINGS,
@@ -247,6 +250,13 @@ async fn connect(url: &str, connections: u32) -> Result<AnyPool, Error> {
         .max_connections(connections)
         .after_connect(move |connection, _| {
             Box::pin(async move { connection.execute(settings).await.map(drop) })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // What is still to be done comes first, e.g. a rollback.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
         })
         .connect(url)
         .await;

@@ -21,6 +21,8 @@ mod compute;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod fuzz;
 mod refusal;
 #[cfg(test)]
