@@ -199,6 +199,9 @@ fn summary(rows: &[Row]) -> Summary {
         for number in &row.numbers {
             hash.update(number.to_be_bytes());
         }
+        if !row.memory.is_empty() {
+            hash.update(bind([row.memory.as_bytes()]));
+        }
         hash.update(bind([row.sealed.as_slice()]));
     }
     Summary {
@@ -256,7 +259,7 @@ pub(crate) async fn restore(
     if !vault.is_blank(&mut change).await? {
         return Err(Error::Backup("the store is not empty"));
     }
-    keyring::import(&mut change, vault.provider.as_ref(), phrase, &ring).await?;
+    keyring::import(&mut change, &vault.provider, phrase, &ring).await?;
     for table in TABLES {
         for row in content.tables.get(table.name).into_iter().flatten() {
             table.insert(&mut change, row).await?;

@@ -4,10 +4,10 @@
 //! A session is made and sealed here, and stays here: nothing in this crate hands one out.
 
 mod authorize;
-mod challenge;
+pub(crate) mod challenge;
 mod gather;
 mod purge;
-mod record;
+pub(crate) mod record;
 mod session;
 #[cfg(test)]
 mod session_tests;
