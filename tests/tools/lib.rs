@@ -12,4 +12,4 @@ pub use anvil::{ANVIL_MNEMONIC, Anvil, anvil_program};
 pub use debian::apt_install;
 pub use npm::{npm_archive, npm_package};
 pub use postgres::{Postgres, postgres_database};
-pub use requirement::{docker, need, npm, root, test_name};
+pub use requirement::{docker, need, npm, root, strace, test_name};

@@ -4,7 +4,7 @@ use std::{env, os::unix::fs::MetadataExt as _, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::keep;
+use super::{debian, keep};
 
 /// Node's package manager, for tests against official JavaScript or binaries it carries.
 pub fn npm() -> Result<()> {
@@ -17,6 +17,14 @@ pub fn npm() -> Result<()> {
 pub fn docker() -> Result<()> {
     keep::run(Command::new("docker").arg("info"))
         .context("Docker is needed")
+        .map(drop)
+}
+
+/// `strace`, and a kernel that lets it trace: it makes system calls of a program fail.
+pub fn strace() -> Result<()> {
+    debian::apt_install(&[("strace", "strace")])?;
+    keep::run(Command::new("strace").args(["-o", "/dev/null", "true"]))
+        .context("no process may trace another")
         .map(drop)
 }
 

@@ -1,6 +1,6 @@
-//! Answers that one key opens: HPKE (RFC 9180) in base mode, with X25519, HKDF-SHA256 and
-//! AES-256-GCM. What the quote is bound to is the `info`, so that an answer opens only for the
-//! release that it was made for.
+//! What one key opens, answers and backups: HPKE (RFC 9180) in base mode, with X25519, HKDF-SHA256
+//! and AES-256-GCM. The `info` says what it was made for: what the quote is bound to, so that an
+//! answer opens only for its release.
 
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable,
@@ -34,7 +34,7 @@ pub struct Sealed {
 ///
 /// # Errors
 /// [`Error::Seal`] when the key is none.
-pub fn seal(hpke_pub: &[u8; 32], info: &[u8; 64], plaintext: &[u8]) -> Result<Sealed, Error> {
+pub fn seal(hpke_pub: &[u8; 32], info: &[u8], plaintext: &[u8]) -> Result<Sealed, Error> {
     let to = Public::from_bytes(hpke_pub).map_err(|_| Error::Seal)?;
     let sealed = hpke::single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256, _>(
         &OpModeS::Base,
@@ -49,7 +49,7 @@ pub fn seal(hpke_pub: &[u8; 32], info: &[u8; 64], plaintext: &[u8]) -> Result<Se
     Ok(Sealed { enc, ct })
 }
 
-/// An X25519 key made for one answer, forgotten with it.
+/// An X25519 key: made for one answer and forgotten with it, or kept for backups.
 pub struct Recipient {
     secret: Secret,
     public: [u8; 32],
@@ -73,7 +73,7 @@ impl Recipient {
     ///
     /// # Errors
     /// [`Error::Open`] for anything else.
-    pub fn open(&self, info: &[u8; 64], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub fn open(&self, info: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, Error> {
         let enc = Encapsulated::from_bytes(&sealed.enc).map_err(|_| Error::Open)?;
         let opened = hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
@@ -86,11 +86,16 @@ impl Recipient {
         opened.map(Zeroizing::new).map_err(|_| Error::Open)
     }
 
-    #[cfg(test)]
-    fn from_secret(secret: &[u8]) -> Self {
-        let secret = Secret::from_bytes(secret).unwrap();
+    /// One that was kept. None when it is no key.
+    pub fn from_secret(secret: &[u8; 32]) -> Option<Self> {
+        let secret = Secret::from_bytes(secret).ok()?;
         let public = X25519HkdfSha256::sk_to_pk(&secret).to_bytes().into();
-        Self { secret, public }
+        Some(Self { secret, public })
+    }
+
+    /// For who keeps it.
+    pub fn secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.secret.to_bytes().into())
     }
 }
 
@@ -119,7 +124,14 @@ mod tests {
     #[test]
     fn the_vector_opens() {
         let vector = Vector::read();
-        let recipient = Recipient::from_secret(&vector.bytes("hpke_private_key_TEST_ONLY"));
+        let secret = vector.bytes("hpke_private_key_TEST_ONLY");
+        let recipient = Recipient::from_secret(&secret.try_into().unwrap()).unwrap();
+        assert_eq!(
+            Recipient::from_secret(&recipient.secret())
+                .unwrap()
+                .public(),
+            recipient.public()
+        );
         assert_eq!(recipient.public(), vector.binding().hpke_pub);
         let (enc, ct) = vector::SEALED.split_at(32);
         let sealed = Sealed {

@@ -9,7 +9,7 @@
 
 use std::{
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -35,6 +35,10 @@ pub const SOCKET_FILE: &str = "admin.sock";
 const QUESTION_BYTES_MAX: u64 = 64 * 1024;
 /// How long a question may take to arrive: it comes from a program on the same machine.
 const QUESTION_WAIT_S: u64 = 10;
+/// How long an answer may take to be read: who does not read keeps the others waiting.
+const ANSWER_WAIT_S: u64 = 60;
+/// Before another try to accept: the system lacks something, e.g. file descriptors.
+const ACCEPT_PAUSE_S: u64 = 1;
 const ROOT_USER: u32 = 0;
 
 /// What can be asked. It is not printed: it may hold a passphrase.
@@ -101,15 +105,7 @@ impl Admin {
     /// [`Error::Disk`].
     pub fn bind(data_dir: &Path) -> Result<Self, Error> {
         let path = data_dir.join(SOCKET_FILE);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::disk("remove", &path)(error));
-            }
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path).map_err(Error::disk("listen on", &path))?;
-        let private = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(&path, private).map_err(Error::disk("protect", &path))?;
+        let listener = private_socket(data_dir, &path)?;
         let owner = std::fs::metadata(&path)
             .map_err(Error::disk("read", &path))?
             .uid();
@@ -131,8 +127,8 @@ impl Admin {
                         }
                     }
                     Err(error) => {
-                        tracing::error!(%error, "operators cannot be answered");
-                        break;
+                        tracing::error!(%error, "operators cannot be answered now");
+                        tokio::time::sleep(Duration::from_secs(ACCEPT_PAUSE_S)).await;
                     }
                 }
             }
@@ -145,7 +141,8 @@ impl Admin {
         if user != self.owner && user != ROOT_USER {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let mut line = Zeroizing::new(Vec::new());
+        // Room for all of it at once: a vector that grows leaves what it had unwiped.
+        let mut line = Zeroizing::new(Vec::with_capacity(QUESTION_BYTES_MAX as usize + 1));
         let wait = Duration::from_secs(QUESTION_WAIT_S);
         let mut question = (&mut stream).take(QUESTION_BYTES_MAX);
         let read = question.read_to_end(&mut line);
@@ -160,10 +157,34 @@ impl Admin {
                 Vec::new(),
             ),
         };
-        stream.write_all(format!("{told}\n").as_bytes()).await?;
-        stream.write_all(&bytes).await?;
-        stream.shutdown().await
+        let told = async {
+            stream.write_all(format!("{told}\n").as_bytes()).await?;
+            stream.write_all(&bytes).await?;
+            stream.shutdown().await
+        };
+        tokio::time::timeout(Duration::from_secs(ANSWER_WAIT_S), told).await?
     }
+}
+
+/// A socket that was never anybody else's: it is made in a folder of ours, and moved to its place
+/// when its mode is right, over one that is there. Names of sockets have to be short.
+fn private_socket(data_dir: &Path, path: &Path) -> Result<UnixListener, Error> {
+    let folder = data_dir.join(".sock");
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::disk("remove", &folder)(error));
+        }
+        _ => {}
+    }
+    let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+    made.map_err(Error::disk("create", &folder))?;
+    let socket = folder.join("s");
+    let listener = UnixListener::bind(&socket).map_err(Error::disk("listen on", &socket))?;
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&socket, private).map_err(Error::disk("protect", &socket))?;
+    std::fs::rename(&socket, path).map_err(Error::disk("make", path))?;
+    std::fs::remove_dir(&folder).map_err(Error::disk("remove", &folder))?;
+    Ok(listener)
 }
 
 impl Drop for Admin {
@@ -229,6 +250,39 @@ mod tests {
     async fn told(scene: &Scene, question: Question) -> Result<Json, String> {
         let answer = ask(&scene.data_dir(), question).await.unwrap();
         answer.map(|(told, _)| told)
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_a_killed_service_left_is_replaced() {
+        let scene = Scene::new().await;
+        let socket = scene.data_dir().join(SOCKET_FILE);
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        std::fs::create_dir(scene.data_dir().join(".sock")).unwrap();
+        let admin = Admin::bind(&scene.data_dir()).unwrap();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(admin.run(scene.service.clone(), shutdown.clone()));
+        let answer = told(&scene, Question::Status).await.unwrap();
+        assert_eq!(answer["sealed"], false);
+        shutdown.cancel();
+        running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_question_that_does_not_end_is_not_kept() {
+        let scene = Scene::new().await;
+        let admin = Admin::bind(&scene.data_dir()).unwrap();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(admin.run(scene.service.clone(), shutdown.clone()));
+        let socket = scene.data_dir().join(SOCKET_FILE);
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        let long = vec![b' '; QUESTION_BYTES_MAX as usize];
+        stream.write_all(&long).await.unwrap();
+        // It is not closed, and answered all the same.
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("not understood"), "{answer}");
+        shutdown.cancel();
+        running.await.unwrap();
     }
 
     #[tokio::test]

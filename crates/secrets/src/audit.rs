@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, BufReader, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -179,13 +179,11 @@ struct Writer {
 
 impl Writer {
     fn open(path: &Path, head: Arc<Mutex<Head>>) -> Result<Self, Error> {
-        let fresh = !path.exists();
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(path).map_err(Error::disk("open", path))?;
-        if fresh {
-            crate::seal::sync_parent(path).map_err(Error::disk("sync the directory of", path))?;
-        }
+        // Also when it is there: who made it may have been killed before it did this.
+        crate::seal::sync_parent(path).map_err(Error::disk("sync the directory of", path))?;
         let mut writer = Self {
             file,
             path: path.to_owned(),
@@ -230,24 +228,20 @@ impl Writer {
             return Ok(());
         }
         let mut head = *self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut added = Vec::new();
-        self.file
-            .seek(SeekFrom::Start(self.length))
-            .and_then(|_| self.file.read_to_end(&mut added))
-            .map_err(Error::disk("read", &path))?;
-        let whole = added.iter().rposition(|byte| *byte == b'\n');
-        let (whole, torn) = added.split_at(whole.map_or(0, |last| last + 1));
         if length.len() < self.length {
             return Err(broken_at(&path, head.cut()));
         }
-        head.follow(whole)
-            .map_err(|source| broken_at(&path, source))?;
-        self.length += whole.len() as u64;
+        self.file
+            .seek(SeekFrom::Start(self.length))
+            .map_err(Error::disk("read", &path))?;
+        let whole = head.follow(BufReader::new(&self.file), &path, |_| Ok(()))?;
+        self.length += whole;
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
-        self.cut(torn.len()).map_err(Error::disk("repair", &path))
+        let torn = length.len().saturating_sub(self.length);
+        self.cut(torn).map_err(Error::disk("repair", &path))
     }
 
-    fn cut(&mut self, torn: usize) -> io::Result<()> {
+    fn cut(&mut self, torn: u64) -> io::Result<()> {
         if torn == 0 {
             return Ok(());
         }

@@ -9,13 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use hpke::{
-    Deserializable, Kem, OpModeR, OpModeS, Serializable,
-    aead::AesGcm256,
-    kdf::HkdfSha256,
-    kem::X25519HkdfSha256,
-    rand_core::{CryptoRng, RngCore},
-};
+use attest::{Recipient, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
@@ -50,8 +44,7 @@ impl BackupSecret {
     /// A new pair's private half.
     #[must_use]
     pub fn random() -> Self {
-        let (secret, _) = X25519HkdfSha256::gen_keypair(&mut Entropy);
-        Self(secret.to_bytes().into())
+        Self(*Recipient::new().secret())
     }
 
     /// None unless it is one.
@@ -71,13 +64,11 @@ impl BackupSecret {
     /// # Errors
     /// [`Error::Backup`] when it is no key.
     pub fn public(&self) -> Result<BackupPublic, Error> {
-        let public = X25519HkdfSha256::sk_to_pk(&self.key()?);
-        Ok(BackupPublic(public.to_bytes().into()))
+        Ok(BackupPublic(self.recipient()?.public()))
     }
 
-    fn key(&self) -> Result<<X25519HkdfSha256 as Kem>::PrivateKey, Error> {
-        let key = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(&self.0);
-        key.map_err(|_| Error::Backup("the private key is none"))
+    fn recipient(&self) -> Result<Recipient, Error> {
+        Recipient::from_secret(&self.0).ok_or(Error::Backup("the private key is none"))
     }
 }
 
@@ -208,6 +199,9 @@ fn summary(rows: &[Row]) -> Summary {
         for number in &row.numbers {
             hash.update(number.to_be_bytes());
         }
+        if !row.memory.is_empty() {
+            hash.update(bind([row.memory.as_bytes()]));
+        }
         hash.update(bind([row.sealed.as_slice()]));
     }
     Summary {
@@ -219,35 +213,22 @@ fn summary(rows: &[Row]) -> Summary {
 fn encrypt(to: &BackupPublic, content: &Content) -> Result<Vec<u8>, Error> {
     let text = serde_json::to_vec(content).map(Zeroizing::new);
     let text = text.map_err(|_| Error::Seal)?;
-    let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&to.0);
-    let to = to.map_err(|_| Error::Backup("the public key is none"))?;
-    let sealed = hpke::single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256, _>(
-        &OpModeS::Base,
-        &to,
-        MAGIC,
-        &text,
-        &[],
-        &mut Entropy,
-    );
-    let (key, sealed) = sealed.map_err(|_| Error::Seal)?;
-    Ok([MAGIC, &key.to_bytes(), &sealed].concat())
+    let sealed = attest::seal(&to.0, MAGIC, &text);
+    let sealed = sealed.map_err(|_| Error::Backup("the public key is none"))?;
+    Ok([MAGIC, &sealed.enc, &sealed.ct].concat())
 }
 
 fn decrypt(secret: &BackupSecret, backup: &[u8]) -> Result<Content, Error> {
     let wrong = || Error::Backup("it is not a backup of this service");
     let rest = backup.strip_prefix(MAGIC).ok_or_else(wrong)?;
     let (key, sealed) = rest.split_at_checked(PUBLIC_BYTES).ok_or_else(wrong)?;
-    let key = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(key).map_err(|_| wrong())?;
-    let text = hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        &secret.key()?,
-        &key,
-        MAGIC,
-        sealed,
-        &[],
-    );
+    let sealed = Sealed {
+        enc: key.to_vec(),
+        ct: sealed.to_vec(),
+    };
+    let text = secret.recipient()?.open(MAGIC, &sealed);
     let text = text.map_err(|_| Error::Backup("it is damaged, or for another key"))?;
-    serde_json::from_slice(&Zeroizing::new(text)).map_err(|_| wrong())
+    serde_json::from_slice(&text).map_err(|_| wrong())
 }
 
 /// Fills an empty store with a backup, once all of it has been checked, and says what it was.
@@ -278,7 +259,7 @@ pub(crate) async fn restore(
     if !vault.is_blank(&mut change).await? {
         return Err(Error::Backup("the store is not empty"));
     }
-    keyring::import(&mut change, vault.provider.as_ref(), phrase, &ring).await?;
+    keyring::import(&mut change, &vault.provider, phrase, &ring).await?;
     for table in TABLES {
         for row in content.tables.get(table.name).into_iter().flatten() {
             table.insert(&mut change, row).await?;
@@ -356,20 +337,3 @@ fn now_s() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs())
 }
-
-/// The system's randomness, behind the traits of another version of the same crate.
-struct Entropy;
-
-impl RngCore for Entropy {
-    fn next_u32(&mut self) -> u32 {
-        rand::RngCore::next_u32(&mut rand::rngs::OsRng)
-    }
-    fn next_u64(&mut self) -> u64 {
-        rand::RngCore::next_u64(&mut rand::rngs::OsRng)
-    }
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        rand::RngCore::fill_bytes(&mut rand::rngs::OsRng, bytes);
-    }
-}
-
-impl CryptoRng for Entropy {}

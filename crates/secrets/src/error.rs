@@ -52,8 +52,19 @@ pub enum Error {
     #[error("the store is sealed: give its passphrase with `iexec sms unseal`")]
     Sealed,
     /// A new passphrase is one that can be guessed.
-    #[error("a passphrase has at least {} characters", crate::PASSPHRASE_CHARS_MIN)]
+    #[error(
+        "a passphrase has at least {} characters",
+        crate::seal::PASSPHRASE_CHARS_MIN
+    )]
     ShortPassphrase,
+    /// The file of the passphrase is not one to trust.
+    #[error("the passphrase file `{path}` {why}")]
+    PassphraseFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        why: &'static str,
+    },
     /// What was kept for enclaves of one kind is not for those of the other.
     #[error("this store is for {stored} attestation, and cannot be opened for {wanted}")]
     OtherMode {

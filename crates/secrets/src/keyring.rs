@@ -1,7 +1,7 @@
 //! The keyring in the database: its keys, each sealed under the root key, and a header in clear
 //! that says where the root key comes from and which enclaves the store is for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::{AnyConnection, AnyPool, Row as _};
 
@@ -86,23 +86,52 @@ impl Header {
     }
 }
 
+/// The root key of a keyring, see [`KeyProvider::find`].
+async fn find(
+    provider: &Arc<dyn KeyProvider>,
+    header: &Header,
+    given: Option<&Phrase>,
+) -> Result<Option<Root>, Error> {
+    let (provider, given) = (Arc::clone(provider), given.cloned());
+    let parameters = header.parameters.clone();
+    apart(move || provider.find(&parameters, given.as_ref())).await
+}
+
+/// A new root key, see [`KeyProvider::create`].
+async fn make(
+    provider: &Arc<dyn KeyProvider>,
+    given: Option<&Phrase>,
+) -> Result<Option<(Root, String)>, Error> {
+    let (provider, given) = (Arc::clone(provider), given.cloned());
+    apart(move || provider.create(given.as_ref())).await
+}
+
+/// To stretch a passphrase takes a core for a good while: not on a thread that answers requests.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Error::Seal)?
+}
+
 /// The keyring of a store. None while the provider lacks what it needs.
 pub(crate) async fn unlock(
     pool: &AnyPool,
     mode: Mode,
-    provider: &dyn KeyProvider,
+    provider: &Arc<dyn KeyProvider>,
     given: Option<&Phrase>,
     legacy: &KeyFile,
 ) -> Result<Option<Ring>, Error> {
     if let Some(header) = Header::read(pool).await? {
-        header.check(mode, provider)?;
-        let Some(root) = provider.find(&header.parameters, given)? else {
+        header.check(mode, provider.as_ref())?;
+        let Some(root) = find(provider, &header, given).await? else {
             return Ok(None);
         };
         return read(pool, mode, &header, &root).await.map(Some);
     }
     let legacy = legacy_key(pool, legacy).await?;
-    let Some((root, parameters)) = provider.create(given)? else {
+    let Some((root, parameters)) = make(provider, given).await? else {
         return Ok(None);
     };
     let header = Header {
@@ -199,14 +228,13 @@ async fn legacy_key(pool: &AnyPool, file: &KeyFile) -> Result<Option<Key>, Error
 pub(crate) async fn renew(
     pool: &AnyPool,
     mode: Mode,
-    provider: &dyn KeyProvider,
+    provider: &Arc<dyn KeyProvider>,
     given: Option<&Phrase>,
 ) -> Result<Ring, Error> {
     let header = Header::read(pool).await?.ok_or(Error::Sealed)?;
-    header.check(mode, provider)?;
-    let root = provider
-        .find(&header.parameters, given)?
-        .ok_or(Error::Sealed)?;
+    header.check(mode, provider.as_ref())?;
+    let root = find(provider, &header, given).await?;
+    let root = root.ok_or(Error::Sealed)?;
     let mut ring = read(pool, mode, &header, &root).await?;
     if is_rotating(pool).await? {
         return Ok(ring);
@@ -234,7 +262,7 @@ async fn is_rotating(pool: &AnyPool) -> Result<bool, Error> {
     Ok(row.map_err(Error::database("read the keyring"))?.is_some())
 }
 
-/// Nothing is wrapped in the former keys any more. They stay, for backups that are.
+/// Nothing that opens is wrapped in the former keys any more. They stay, for backups that are.
 pub(crate) async fn retire(pool: &AnyPool) -> Result<(), Error> {
     let done = sqlx::query("update keyring set state = $1 where state = $2")
         .bind(RETIRED)
@@ -254,11 +282,12 @@ pub(crate) fn export(ring: &Ring) -> BTreeMap<u32, String> {
 /// Makes the keyring of an empty store out of the keys of a backup.
 pub(crate) async fn import(
     connection: &mut AnyConnection,
-    provider: &dyn KeyProvider,
+    provider: &Arc<dyn KeyProvider>,
     given: Option<&Phrase>,
     ring: &Ring,
 ) -> Result<(), Error> {
-    let (root, parameters) = provider.create(given)?.ok_or(Error::Sealed)?;
+    let made = make(provider, given).await?;
+    let (root, parameters) = made.ok_or(Error::Sealed)?;
     let header = Header {
         mode: ring.mode.word().to_owned(),
         provider: provider.name().to_owned(),

@@ -8,6 +8,7 @@
 //! is to be given (spec/secrets-tee.md §1.4), and releases each of its stages to an enclave that
 //! has proved what it is, and to nobody else (§5.4).
 
+mod accepted;
 pub mod admin;
 mod attested;
 pub mod audit;
@@ -35,14 +36,13 @@ pub use attest::Policy;
 pub use attested::{Attestation, PRODUCTION_CHAINS};
 pub use backup::{BackupPublic, BackupSecret, Manifest, Summary};
 pub use error::Error;
-pub use http::BODY_BYTES_MAX;
 pub use import::Imported;
 pub use ipfs::{Ipfs, Unread};
 pub use ledger::{Grant, Ledger, Unavailable};
 pub use mode::Mode;
-pub use rotation::{Checked, Rotation};
-pub use seal::{KeyFile, KeyProvider, PASSPHRASE_CHARS_MIN, Passphrase, Phrase, Root};
+pub use rotation::Rotation;
+pub use seal::Phrase;
 pub use service::{Config, Framework, Handle, Keys, Service};
-pub use slot::{NAME_CHARS_MAX, Slot};
+pub use slot::Slot;
 pub use tee::{Image, Pipeline};
 pub use value::{SECRET_BYTES_MAX, Value};

@@ -23,17 +23,17 @@ pub struct Rotation {
     pub key: u32,
     /// Values whose keys were wrapped in it.
     pub rewrapped: u64,
-    /// Values that do not open, left as they are. Their keys stay in use until they are repaired.
+    /// Values that do not open, left as they are. Their keys stay, like all former ones.
     pub damaged: u64,
 }
 
 /// What a check of all values found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Checked {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checked {
     /// Values that open.
-    pub sound: u64,
+    pub(crate) sound: u64,
     /// Values that do not: their bytes were changed, or they are in another's place.
-    pub damaged: u64,
+    pub(crate) damaged: u64,
 }
 
 impl Vault {
@@ -44,19 +44,20 @@ impl Vault {
         if self.seal.is_sealed() {
             return Err(Error::Sealed);
         }
-        let (mode, provider) = (self.mode, self.provider.as_ref());
-        let ring = keyring::renew(&self.writer, mode, provider, given).await?;
+        let ring = keyring::renew(&self.writer, self.mode, &self.provider, given).await?;
         let mut done = Rotation {
             key: ring.active,
             ..Rotation::default()
         };
-        self.seal.set(ring);
+        {
+            // What was sealed under the former key is stored before anything is looked at.
+            let _quiet = self.writing.write().await;
+            self.seal.set(ring);
+        }
         for table in TABLES {
             self.rewrap_table(table, &mut done).await?;
         }
-        if done.damaged == 0 {
-            keyring::retire(&self.writer).await?;
-        }
+        keyring::retire(&self.writer).await?;
         let entry = Entry::new("operator", "key.rotate", Decision::Allowed)
             .id("key", done.key.to_string())
             .reason(format!(
@@ -89,10 +90,10 @@ impl Vault {
         let failed = || Error::database("rewrap the secrets");
         let mut change = self.writer.begin().await.map_err(failed())?;
         for row in page {
-            let (binding, version) = table.place(row)?;
-            let wrapped = self
-                .seal
-                .with(|ring| ring.rewrap(&binding, version, &row.sealed));
+            let wrapped = table.place(row).and_then(|(binding, version)| {
+                self.seal
+                    .with(|ring| ring.rewrap(&binding, version, &row.sealed))
+            });
             match wrapped {
                 Ok(None) => {}
                 Ok(Some(sealed)) => {

@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Attestation, BackupSecret, Error, Imported, Ipfs, KeyFile, KeyProvider, Ledger, Manifest, Mode,
-    Passphrase, Phrase, Pipeline, Rotation, Slot, Value,
+    Attestation, BackupSecret, Error, Imported, Ipfs, Ledger, Manifest, Mode, Phrase, Pipeline,
+    Rotation, Slot, Value,
     attested::Attested,
     http,
     ipfs::Gateway,
+    seal::{KeyFile, KeyProvider, Passphrase},
     vault::{AUDIT_FILE, KEY_FILE, Setup, Vault},
 };
 
@@ -101,9 +102,9 @@ impl Config {
     }
 
     pub(crate) fn setup(&self) -> Result<Setup, Error> {
-        let provider: Box<dyn KeyProvider> = match &self.keys {
-            Keys::File => Box::new(KeyFile::new(self.data_dir.join(KEY_FILE))),
-            Keys::Passphrase { file } => Box::new(Passphrase::new(file.clone())),
+        let provider: Arc<dyn KeyProvider> = match &self.keys {
+            Keys::File => Arc::new(KeyFile::new(self.data_dir.join(KEY_FILE))),
+            Keys::Passphrase { file } => Arc::new(Passphrase::new(file.clone())),
         };
         Ok(Setup {
             url: self.database_url()?,

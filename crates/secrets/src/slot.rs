@@ -3,7 +3,7 @@
 use protocol::Address;
 
 /// Characters of a `web2` secret's name: the reserved names have at most 35.
-pub const NAME_CHARS_MAX: usize = 256;
+const NAME_CHARS_MAX: usize = 256;
 /// Characters of a requester secret's name (spec/secrets-tee.md §1.2).
 const KEY_CHARS_MAX: usize = 64;
 /// The only slot an app developer has.

@@ -1,10 +1,13 @@
 //! Every table that has sealed values, described once: for rotation, verification and backup.
 
-use protocol::{Address, TaskId};
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use crate::{Error, Slot, seal::Seal, slot::bind};
+use crate::{
+    Error, Slot,
+    seal::Seal,
+    tee::{challenge, record},
+};
 
 /// Rows that are read at once: with values of 4 KiB, one MiB.
 const PAGE_ROWS: usize = 256;
@@ -18,6 +21,8 @@ pub(crate) struct Table {
     pub(crate) texts: &'static [&'static str],
     /// Columns of numbers.
     pub(crate) numbers: &'static [&'static str],
+    /// A column of text that a value is not bound to, empty in backups of earlier versions.
+    pub(crate) memory: Option<&'static str>,
     /// Which of the numbers is the value's version.
     version: Option<usize>,
     /// What the value of a row is bound to, from its key and other texts.
@@ -30,6 +35,7 @@ pub(crate) const TABLES: [&Table; 3] = [
         key: &["kind", "owner", "name"],
         texts: &[],
         numbers: &["version"],
+        memory: Some("accepted"),
         version: Some(0),
         binding: |texts| match texts {
             [kind, owner, name] => Some(Slot::stored(kind, owner, name)?.binding()),
@@ -41,16 +47,10 @@ pub(crate) const TABLES: [&Table; 3] = [
         key: &["task"],
         texts: &["address"],
         numbers: &["purge_at"],
+        memory: None,
         version: None,
         binding: |texts| match texts {
-            [task, address] => {
-                let task: TaskId = task.parse().ok()?;
-                Some(bind([
-                    b"tee-challenge",
-                    task.0.as_slice(),
-                    address.as_bytes(),
-                ]))
-            }
+            [task, address] => Some(challenge::binding(task.parse().ok()?, address)),
             _ => None,
         },
     },
@@ -59,18 +59,12 @@ pub(crate) const TABLES: [&Table; 3] = [
         key: &["task", "worker"],
         texts: &["id"],
         numbers: &["purge_at"],
+        memory: None,
         version: None,
         binding: |texts| match texts {
             [task, worker, id] => {
-                let task: TaskId = task.parse().ok()?;
-                let worker: Address = worker.parse().ok()?;
-                let (task, worker) = (task.0.as_slice(), worker.as_slice());
-                Some(bind([
-                    b"tee-session".as_slice(),
-                    task,
-                    worker,
-                    id.as_bytes(),
-                ]))
+                let (task, worker) = (task.parse().ok()?, worker.parse().ok()?);
+                Some(record::binding(task, worker, id))
             }
             _ => None,
         },
@@ -84,6 +78,9 @@ pub(crate) struct Row {
     /// Key first, then the other texts.
     pub(crate) texts: Vec<String>,
     pub(crate) numbers: Vec<i64>,
+    /// Of [`Table::memory`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) memory: String,
     #[serde(with = "digits")]
     pub(crate) sealed: Vec<u8>,
 }
@@ -98,6 +95,7 @@ impl Table {
         let columns: Vec<_> = self
             .all_texts()
             .chain(self.numbers.iter().copied())
+            .chain(self.memory)
             .collect();
         format!("{}, sealed", columns.join(", "))
     }
@@ -112,7 +110,11 @@ impl Table {
             numbers: (texts..numbers)
                 .map(|at| row.try_get(at))
                 .collect::<Result<_, _>>()?,
-            sealed: row.try_get(numbers)?,
+            memory: match self.memory {
+                Some(name) => row.try_get(name)?,
+                None => String::new(),
+            },
+            sealed: row.try_get("sealed")?,
         })
     }
 
@@ -174,6 +176,7 @@ impl Table {
         row: &Row,
     ) -> Result<(), Error> {
         let count = self.key.len() + self.texts.len() + self.numbers.len() + 1;
+        let count = count + usize::from(self.memory.is_some());
         let places: Vec<_> = (1..=count).map(|at| format!("${at}")).collect();
         let (name, columns, places) = (self.name, self.columns(), places.join(", "));
         let sql = format!("insert into {name} ({columns}) values ({places})");
@@ -184,6 +187,9 @@ impl Table {
         for number in &row.numbers {
             query = query.bind(*number);
         }
+        if self.memory.is_some() {
+            query = query.bind(row.memory.clone());
+        }
         let done = query.bind(row.sealed.clone()).execute(connection).await;
         done.map(drop).map_err(Error::database("restore a secret"))
     }
@@ -191,7 +197,8 @@ impl Table {
     /// Whether a row has the shape of this table: a backup could be of anything.
     pub(crate) fn fits(&self, row: &Row) -> bool {
         let texts = self.key.len() + self.texts.len();
-        row.texts.len() == texts && row.numbers.len() == self.numbers.len()
+        let has_place = self.memory.is_some() || row.memory.is_empty();
+        row.texts.len() == texts && row.numbers.len() == self.numbers.len() && has_place
     }
 
     /// What the value of a row is bound to, and its version.

@@ -379,9 +379,9 @@ impl Scene {
     }
 
     /// A worker's request for a session, signed by both.
-    pub(crate) fn session(&self, worker: &PrivateKeySigner, task: TaskId, of: Address) -> Session {
+    pub(crate) fn session(&self, worker: &PrivateKeySigner, task: TaskId, of: Address) -> Asked {
         let hash = digest::authorization(worker.address(), task, of);
-        Session {
+        Asked {
             body: json!({
                 "chainTaskId": task,
                 "dealId": DealId::default(),
@@ -394,7 +394,7 @@ impl Scene {
         }
     }
 
-    pub(crate) async fn ask(&self, session: &Session) -> Answer {
+    pub(crate) async fn ask(&self, session: &Asked) -> Answer {
         let sign = Some(session.authorization.as_str());
         let body = session.body.to_string();
         self.call("POST", "/tee/sessions", sign, body).await
@@ -450,7 +450,7 @@ pub(crate) fn sign(wallet: &PrivateKeySigner, digest: B256) -> String {
 
 /// A request to `/tee/sessions` before it is sent: tests spoil it.
 #[derive(Clone, Debug)]
-pub(crate) struct Session {
+pub(crate) struct Asked {
     pub(crate) body: Json,
     pub(crate) authorization: String,
 }

@@ -1,16 +1,17 @@
 //! The table of sealed secrets, on SQLite or PostgreSQL with the same SQL.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use sqlx::{
-    AnyPool, Executor as _, Row, SqlSafeStr,
+    AnyPool, Connection as _, Executor as _, Row, SqlSafeStr,
     any::AnyPoolOptions,
     migrate::{Migration, MigrationType, Migrator},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::{
     Error, Mode, Slot, Value,
+    accepted::Mark,
     audit::{Entry, Head, Log},
     keyring::{self, Header},
     metrics::Counters,
@@ -33,7 +34,7 @@ const SQLITE_SETTINGS: &str =
 const POSTGRES_SETTINGS: &str = "set synchronous_commit = on";
 /// Own name, because services may share one PostgreSQL database.
 const MIGRATIONS_TABLE: &str = "secrets_migrations";
-const TABLES: [(i64, &str, &str); 4] = [
+const TABLES: [(i64, &str, &str); 5] = [
     (1, "secrets", include_str!("../migrations/0001_secrets.sql")),
     (2, "tee", include_str!("../migrations/0002_tee.sql")),
     (
@@ -42,6 +43,11 @@ const TABLES: [(i64, &str, &str); 4] = [
         include_str!("../migrations/0003_attestation.sql"),
     ),
     (4, "keyring", include_str!("../migrations/0004_keyring.sql")),
+    (
+        5,
+        "accepted",
+        include_str!("../migrations/0005_accepted.sql"),
+    ),
 ];
 /// The audit log, in the service's directory.
 pub(crate) const AUDIT_FILE: &str = "secrets.audit.jsonl";
@@ -55,9 +61,20 @@ pub(crate) struct Setup {
     /// Where the audit log is, and the key file if there is one.
     pub(crate) data_dir: PathBuf,
     /// Where the root key comes from.
-    pub(crate) provider: Box<dyn KeyProvider>,
+    pub(crate) provider: Arc<dyn KeyProvider>,
     /// Which enclaves the store is for.
     pub(crate) mode: Mode,
+}
+
+/// How the replacement of a value ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// The slot has the new value.
+    Done,
+    /// There was none to replace.
+    Absent,
+    /// The push was accepted before, and others since; nothing is changed.
+    Replayed,
 }
 
 /// Sealed secrets in a database.
@@ -68,10 +85,12 @@ pub(crate) struct Vault {
     pub(crate) writer: AnyPool,
     pub(crate) seal: Seal,
     pub(crate) counters: Counters,
-    pub(crate) provider: Box<dyn KeyProvider>,
+    pub(crate) provider: Arc<dyn KeyProvider>,
     pub(crate) mode: Mode,
     /// One rotation, backup or unsealing at a time.
     pub(crate) turn: Mutex<()>,
+    /// Held by who has sealed something and not stored it yet; a rotation waits for them.
+    pub(crate) writing: RwLock<()>,
     /// Whether the database is SQLite, else it is PostgreSQL.
     pub(crate) is_sqlite: bool,
     legacy: KeyFile,
@@ -104,6 +123,7 @@ impl Vault {
             provider: setup.provider,
             mode: setup.mode,
             turn: Mutex::default(),
+            writing: RwLock::default(),
             is_sqlite: is_sqlite(&setup.url),
             legacy: KeyFile::new(setup.data_dir.join(KEY_FILE)),
             log: Log::open(setup.data_dir.join(AUDIT_FILE))?,
@@ -118,7 +138,7 @@ impl Vault {
     /// Opens the keyring and checks every value; false when its root key is still missing.
     pub(crate) async fn unseal(&self, given: Option<&Phrase>) -> Result<bool, Error> {
         let _turn = self.turn.lock().await;
-        let (provider, mode) = (self.provider.as_ref(), self.mode);
+        let (provider, mode) = (&self.provider, self.mode);
         let ring = keyring::unlock(&self.writer, mode, provider, given, &self.legacy).await?;
         let Some(ring) = ring else {
             tracing::warn!("the store is sealed until `iexec sms unseal`");
@@ -171,16 +191,28 @@ impl Vault {
         self.sealed(slot).await?.map(open).transpose()
     }
 
-    /// Puts `value` in `slot` for ever; false when there is one already.
+    /// Puts a `value` that nobody has signed in `slot` for ever; false when there is one already.
     pub(crate) async fn insert(&self, slot: &Slot, value: &Value) -> Result<bool, Error> {
-        let sql = "insert into secret (kind, owner, name, sealed) values ($1, $2, $3, $4) \
-                   on conflict do nothing";
+        self.insert_signed(slot, value, "").await
+    }
+
+    /// The same for the first of the pushes that are `accepted` for the slot.
+    pub(crate) async fn insert_signed(
+        &self,
+        slot: &Slot,
+        value: &Value,
+        accepted: &str,
+    ) -> Result<bool, Error> {
+        let sql = "insert into secret (kind, owner, name, sealed, accepted) \
+                   values ($1, $2, $3, $4, $5) on conflict do nothing";
+        let _writing = self.writing.read().await;
         let sealed = self.seal.close(&slot.binding(), value)?;
         let done = sqlx::query(sql)
             .bind(slot.kind())
             .bind(slot.owner())
             .bind(slot.name())
             .bind(sealed)
+            .bind(accepted.to_owned())
             .execute(&self.writer)
             .await;
         let done = done.map_err(Error::database("store a secret"))?;
@@ -188,13 +220,19 @@ impl Vault {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Replaces the value in `slot`; false when there is none. The version, which the new value is
-    /// bound to, is taken first: the row is ours until the end then.
-    pub(crate) async fn update(&self, slot: &Slot, value: &Value) -> Result<bool, Error> {
+    /// Replaces the value in `slot`. The version, which the new value is bound to, is taken first:
+    /// the row is ours until the end then.
+    pub(crate) async fn update(
+        &self,
+        slot: &Slot,
+        value: &Value,
+        mark: &Mark,
+    ) -> Result<Update, Error> {
         let failed = || Error::database("replace a secret");
+        let _writing = self.writing.read().await;
         let mut change = self.writer.begin().await.map_err(failed())?;
         let sql = "update secret set version = version + 1 \
-                   where kind = $1 and owner = $2 and name = $3 returning version";
+                   where kind = $1 and owner = $2 and name = $3 returning version, accepted";
         let row = sqlx::query(sql)
             .bind(slot.kind())
             .bind(slot.owner())
@@ -202,20 +240,28 @@ impl Vault {
             .fetch_optional(&mut *change)
             .await;
         let Some(row) = row.map_err(failed())? else {
-            return Ok(false);
+            return Ok(Update::Absent);
         };
         let version = row.try_get(0).map_err(failed())?;
+        let known: String = row.try_get(1).map_err(failed())?;
+        let Some(accepted) = mark.after(&known) else {
+            change.rollback().await.map_err(failed())?;
+            return Ok(Update::Replayed);
+        };
         let sealed = self.seal.close_version(&slot.binding(), version, value)?;
-        sqlx::query("update secret set sealed = $4 where kind = $1 and owner = $2 and name = $3")
+        let sql = "update secret set sealed = $4, accepted = $5 \
+                   where kind = $1 and owner = $2 and name = $3";
+        sqlx::query(sql)
             .bind(slot.kind())
             .bind(slot.owner())
             .bind(slot.name())
             .bind(sealed)
+            .bind(accepted)
             .execute(&mut *change)
             .await
             .map_err(failed())?;
         change.commit().await.map_err(failed())?;
-        Ok(true)
+        Ok(Update::Done)
     }
 
     async fn sealed(&self, slot: &Slot) -> Result<Option<(Vec<u8>, i64)>, Error> {
@@ -238,6 +284,9 @@ fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
+/// A connection whose transaction could not be ended is not used again. The driver counts a commit
+/// that failed as one that is still to be made, and would take the next transaction for a part of
+/// it; what is stored afterwards would be acknowledged and never be committed.
 async fn connect(url: &str, connections: u32) -> Result<AnyPool, Error> {
     let settings = match is_sqlite(url) {
         true => SQLITE_SETTINGS,
@@ -247,6 +296,13 @@ async fn connect(url: &str, connections: u32) -> Result<AnyPool, Error> {
         .max_connections(connections)
         .after_connect(move |connection, _| {
             Box::pin(async move { connection.execute(settings).await.map(drop) })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // What is still to be done comes first, e.g. a rollback.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
         })
         .connect(url)
         .await;

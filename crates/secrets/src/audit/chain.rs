@@ -105,11 +105,30 @@ impl Head {
         Ok(Self { entries, hash })
     }
 
-    /// Goes on over whole lines.
-    pub(super) fn follow(&mut self, lines: &[u8]) -> Result<(), Broken> {
-        lines
-            .split_inclusive(|byte| *byte == b'\n')
-            .try_for_each(|line| self.step(line))
+    /// Goes on over the lines that are whole, one in memory at a time; says how many bytes they
+    /// have. `look` is told each head.
+    pub(super) fn follow(
+        &mut self,
+        mut lines: impl BufRead,
+        path: &Path,
+        look: impl Fn(&Self) -> Result<(), Broken>,
+    ) -> Result<u64, Error> {
+        let broken = |source| Error::Audit {
+            path: path.to_owned(),
+            source,
+        };
+        let (mut bytes, mut line) = (0, Vec::new());
+        loop {
+            line.clear();
+            let read = lines.read_until(b'\n', &mut line);
+            read.map_err(Error::disk("read", path))?;
+            if !line.ends_with(b"\n") {
+                return Ok(bytes);
+            }
+            self.step(&line).map_err(broken)?;
+            look(self).map_err(broken)?;
+            bytes += line.len() as u64;
+        }
     }
 
     fn step(&mut self, line: &[u8]) -> Result<(), Broken> {
@@ -161,21 +180,14 @@ pub fn verify(path: &Path, known: Option<Head>) -> Result<Head, Error> {
         path: path.to_owned(),
         source,
     };
-    let mut file = BufReader::new(File::open(path).map_err(Error::disk("open", path))?);
+    let file = File::open(path).map_err(Error::disk("open", path))?;
     let mut head = Head::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = file.read_until(b'\n', &mut line);
-        read.map_err(Error::disk("read", path))?;
-        if !line.ends_with(b"\n") {
-            break;
+    head.follow(BufReader::new(file), path, |head| match known {
+        Some(known) if known.entries == head.entries && known != *head => {
+            Err(Broken::Other(head.entries))
         }
-        head.step(&line).map_err(broken)?;
-        if known.is_some_and(|known| known.entries == head.entries && known != head) {
-            return Err(broken(Broken::Other(head.entries)));
-        }
-    }
+        _ => Ok(()),
+    })?;
     match known {
         Some(known) if known.entries > head.entries => Err(broken(Broken::Cut {
             found: head.entries,

@@ -5,7 +5,7 @@ use protocol::{Address, TaskId};
 use super::*;
 use crate::{
     Slot,
-    vault::tests::{Scene, value},
+    vault::tests::{Scene, update, value},
 };
 
 fn slots() -> Vec<Slot> {
@@ -20,7 +20,7 @@ async fn fill(vault: &Vault) {
     }
     let changed = Slot::web2(Address::ZERO, "a").unwrap();
     vault.insert(&changed, &value("old")).await.unwrap();
-    vault.update(&changed, &value("new")).await.unwrap();
+    assert!(update(vault, &changed, "new").await);
     vault
         .challenge_or_create(TaskId::default(), 1)
         .await
@@ -57,6 +57,29 @@ async fn a_store_comes_back_from_nothing_but_backup_and_private_key() {
     assert_filled(&vault).await;
     vault.rotate(None).await.unwrap();
     assert_filled(&vault).await;
+}
+
+#[tokio::test]
+async fn what_was_accepted_comes_back_too() {
+    let scene = Scene::new();
+    let vault = scene.open().await.unwrap();
+    let slot = Slot::web2(Address::ZERO, "a").unwrap();
+    let stored = vault.insert_signed(&slot, &value("a"), "00ff").await;
+    assert!(stored.unwrap() && update(&vault, &slot, "b").await);
+    let known = async |vault: &Vault| {
+        let row = sqlx::query("select accepted from secret");
+        let row = row.fetch_one(&vault.pool).await.unwrap();
+        sqlx::Row::get::<String, _>(&row, 0)
+    };
+    let before = known(&vault).await;
+    assert!(before.starts_with("00ff "), "{before}");
+    let secret = BackupSecret::random();
+    let backup = vault.backup(&secret.public().unwrap()).await.unwrap();
+    let scene = Scene::new();
+    restore(scene.setup(), &secret, None, &backup)
+        .await
+        .unwrap();
+    assert_eq!(known(&scene.open().await.unwrap()).await, before);
 }
 
 #[tokio::test]

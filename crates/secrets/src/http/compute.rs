@@ -42,7 +42,7 @@ pub(super) async fn push_app(
         return Err(Refusal::Unauthorized.into());
     }
     let push = submission.fitting(signer, StatusCode::PAYLOAD_TOO_LARGE)?;
-    Ok(insert(&shared, &Slot::app(app), &push).await?)
+    Ok(insert(&shared, Slot::app(app), push).await?)
 }
 
 /// The older spelling, with the index of the only slot.
@@ -89,7 +89,7 @@ pub(super) async fn push_requester(
     }
     let slot = Slot::requester(requester, &name).ok_or(BAD_NAME)?;
     let push = submission.fitting(signer, StatusCode::BAD_REQUEST)?;
-    Ok(insert(&shared, &slot, &push).await?)
+    Ok(insert(&shared, slot, push).await?)
 }
 
 fn address(text: &str) -> Result<Address, Refusal> {

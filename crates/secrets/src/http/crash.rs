@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -38,20 +38,45 @@ async fn server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     writeln!(std::io::stdout(), "{PORT}{port}").unwrap();
-    axum::serve(listener, service.router()).await.unwrap();
+    let (gone, parent_is_gone) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        drop(gone);
+    });
+    let serve = axum::serve(listener, service.router());
+    tokio::select! {
+        served = serve => served.unwrap(),
+        _ = parent_is_gone => {}
+    }
 }
 
-struct Server {
+/// How many cycles were asked for.
+pub(super) fn cycles() -> Option<usize> {
+    let cycles = std::env::var(CYCLES).ok();
+    cycles.map(|count| count.parse().unwrap())
+}
+
+/// A server in a process of its own.
+pub(super) struct Server {
     child: Mutex<Child>,
     port: u16,
 }
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let program = Command::new(std::env::current_exe().unwrap());
+        Self::start_with(program, data).expect("the server did not start")
+    }
+
+    /// The same through a program that starts the one named by its last argument; none when the
+    /// server ended before it listened.
+    pub(super) fn start_with(mut command: Command, data: &Path) -> Option<Self> {
+        let mut child = command
             .args(["--exact", "http::crash::server", "--ignored", "--nocapture"])
             .env(DATA, data)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -59,10 +84,12 @@ impl Server {
         let port = told
             .filter_map(|line| Some(line.split_once(PORT)?.1.parse().unwrap()))
             .next();
-        Self {
-            port: port.expect("the server did not start"),
-            child: Mutex::new(child),
-        }
+        let Some(port) = port else {
+            child.wait().unwrap();
+            return None;
+        };
+        let child = Mutex::new(child);
+        Some(Self { child, port })
     }
 
     /// SIGKILL.
@@ -70,12 +97,24 @@ impl Server {
         self.child.lock().unwrap().kill().unwrap();
     }
 
-    /// The status; none when nobody answers any more.
+    /// Waits for a server that is killed, or ends it.
+    pub(super) fn end(self) {
+        let mut child = self.child.lock().unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
     async fn push(&self, wallet: &PrivateKeySigner, name: &str, value: &str) -> Option<u16> {
         let owner = wallet.address();
         let signature = sign(wallet, sms::named(owner, name, value));
+        let request = format!("POST /requesters/{owner}/secrets/{name}");
+        self.send(&request, &signature, value).await
+    }
+
+    /// The status; none when nobody answers any more.
+    pub(super) async fn send(&self, request: &str, signature: &str, value: &str) -> Option<u16> {
         let request = format!(
-            "POST /requesters/{owner}/secrets/{name} HTTP/1.1\r\nhost: sms\r\nconnection: close\r\n\
+            "{request} HTTP/1.1\r\nhost: sms\r\nconnection: close\r\n\
              authorization: {signature}\r\ncontent-length: {}\r\n\r\n{value}",
             value.len()
         );
@@ -135,10 +174,7 @@ async fn what_was_acknowledged_outlives_kills_and_stays_the_only_value() {
     let directory = tempfile::tempdir().unwrap();
     let wallet = PrivateKeySigner::random();
     let acknowledged = Acknowledged::default();
-    let cycles = std::env::var(CYCLES)
-        .ok()
-        .map(|count| count.parse().unwrap());
-    for number in 0..cycles.unwrap_or(CYCLES_STANDARD) {
+    for number in 0..cycles().unwrap_or(CYCLES_STANDARD) {
         let server = Server::start(directory.path());
         let known = acknowledged
             .lock()

@@ -6,10 +6,8 @@ use protocol::{Address, TaskId, sms};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value as Json, json};
 
-use crate::{
-    BODY_BYTES_MAX,
-    testing::{Answer, DATASET, Scene, Session, sign},
-};
+use super::BODY_BYTES_MAX;
+use crate::testing::{Answer, Asked, DATASET, Scene, sign};
 
 const SEEDS: u64 = 4;
 const REQUESTS: usize = 400;
@@ -22,7 +20,7 @@ const DOCUMENTED: [u16; 6] = [400, 401, 404, 405, 413, 501];
 struct World {
     scene: Scene,
     worker: PrivateKeySigner,
-    session: Session,
+    session: Asked,
     task: TaskId,
     rng: StdRng,
 }

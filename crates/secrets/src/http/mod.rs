@@ -15,11 +15,14 @@ use crate::{
     Slot, attested,
     audit::{Decision, Entry},
     service::Shared,
+    vault::Update,
 };
 
 mod compute;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod fuzz;
 mod refusal;
@@ -40,7 +43,7 @@ use submission::Accepted;
 
 /// Bytes of a body that are read at all: a value that is too long is told so by its own rule, after
 /// the signature was checked; far beyond that nothing is read.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// All routes over `shared`. There is no GET of a secret, by intention.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -131,22 +134,44 @@ async fn present(shared: &Shared, slot: &Slot) -> Result<StatusCode, Refusal> {
     }
 }
 
-async fn insert(shared: &Shared, slot: &Slot, push: &Accepted) -> Result<StatusCode, Refusal> {
-    let (decision, reason, answer) = match shared.vault.insert(slot, &push.value).await? {
-        true => (Decision::Allowed, "stored", Ok(StatusCode::NO_CONTENT)),
-        false => (Decision::Refused, "exists", Err(Refusal::Exists)),
-    };
-    audit(shared, slot, push, Done("secret.push", decision, reason)).await?;
-    answer
+async fn insert(shared: &Arc<Shared>, slot: Slot, push: Accepted) -> Result<StatusCode, Refusal> {
+    let shared = Arc::clone(shared);
+    to_its_end(async move {
+        let (value, mark) = (&push.value, push.mark.first());
+        let (decision, reason, answer) =
+            match shared.vault.insert_signed(&slot, value, mark).await? {
+                true => (Decision::Allowed, "stored", Ok(StatusCode::NO_CONTENT)),
+                false => (Decision::Refused, "exists", Err(Refusal::Exists)),
+            };
+        let done = Done("secret.push", decision, reason);
+        audit(&shared, &slot, &push, done).await?;
+        answer
+    })
+    .await
 }
 
-async fn update(shared: &Shared, slot: &Slot, push: &Accepted) -> Result<StatusCode, Refusal> {
-    let (decision, reason, answer) = match shared.vault.update(slot, &push.value).await? {
-        true => (Decision::Allowed, "replaced", Ok(StatusCode::NO_CONTENT)),
-        false => (Decision::Refused, "absent", Err(Refusal::NotFound)),
-    };
-    audit(shared, slot, push, Done("secret.update", decision, reason)).await?;
-    answer
+async fn update(shared: &Arc<Shared>, slot: Slot, push: Accepted) -> Result<StatusCode, Refusal> {
+    let shared = Arc::clone(shared);
+    to_its_end(async move {
+        let (value, mark) = (&push.value, &push.mark);
+        let (decision, reason, answer) = match shared.vault.update(&slot, value, mark).await? {
+            Update::Done => (Decision::Allowed, "replaced", Ok(StatusCode::NO_CONTENT)),
+            Update::Absent => (Decision::Refused, "absent", Err(Refusal::NotFound)),
+            Update::Replayed => (Decision::Refused, "replayed", Err(Refusal::Replayed)),
+        };
+        let done = Done("secret.update", decision, reason);
+        audit(&shared, &slot, &push, done).await?;
+        answer
+    })
+    .await
+}
+
+/// Whoever asked may hang up at any time: what was stored is written down all the same.
+async fn to_its_end(
+    work: impl Future<Output = Result<StatusCode, Refusal>> + Send + 'static,
+) -> Result<StatusCode, Refusal> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or(Err(Refusal::Internal))
 }
 
 /// What was asked, how it ended and why.

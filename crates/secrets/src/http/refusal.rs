@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     TooLarge(StatusCode),
     /// Written once already.
     Exists,
+    /// The signed request was accepted before, and the value replaced since.
+    Replayed,
     /// Nothing in the slot.
     NotFound,
     /// The chain cannot be asked.
@@ -37,7 +39,7 @@ impl Refusal {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooLarge(status) => *status,
-            Self::Exists => StatusCode::CONFLICT,
+            Self::Exists | Self::Replayed => StatusCode::CONFLICT,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unavailable | Self::Sealed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -50,6 +52,7 @@ impl Refusal {
             Self::Unauthorized => "Invalid authorization",
             Self::TooLarge(_) => "Secret size should not exceed 4 Kb",
             Self::Exists => "Secret already exists",
+            Self::Replayed => "Secret was replaced since this was signed",
             Self::NotFound => "Secret not found",
             Self::Unavailable => "The chain is unreachable",
             Self::Sealed => "The store is sealed",

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use protocol::{Address, B256, Signature};
 
 use super::refusal::Refusal;
-use crate::{SECRET_BYTES_MAX, Value};
+use crate::{SECRET_BYTES_MAX, Value, accepted::Mark};
 
 /// Characters of a request's id that are taken from outside: more than any proxy makes.
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -25,6 +25,7 @@ pub(super) struct Submission {
 pub(super) struct Accepted {
     pub(super) value: Value,
     pub(super) signer: Address,
+    pub(super) mark: Mark,
     pub(super) request: String,
 }
 
@@ -50,20 +51,23 @@ impl Submission {
 
     /// Who signed (EIP-191) the digest that `digest` makes of the value.
     pub(super) fn signer(&self, digest: impl FnOnce(&str) -> B256) -> Result<Address, Refusal> {
-        let signature: Signature = self
-            .authorization
-            .parse()
-            .map_err(|_| Refusal::Unauthorized)?;
         let digest = digest(self.value.expose());
-        signature
+        self.signature()?
             .recover_address_from_msg(digest)
             .map_err(|_| Refusal::Unauthorized)
     }
 
+    fn signature(&self) -> Result<Signature, Refusal> {
+        let signature = self.authorization.parse();
+        signature.map_err(|_| Refusal::Unauthorized)
+    }
+
     /// The value of `signer`, if it is not too long; else `status` is the answer.
     pub(super) fn fitting(self, signer: Address, status: StatusCode) -> Result<Accepted, Refusal> {
+        let mark = Mark::of(&self.signature()?);
         match self.value.expose().len() {
             0..=SECRET_BYTES_MAX => Ok(Accepted {
+                mark,
                 value: self.value,
                 signer,
                 request: self.request,

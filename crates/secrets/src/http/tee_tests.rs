@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Unavailable,
-    testing::{Answer, DATASET, FINAL_DEADLINE, ORIGIN, Scene, Session, sign},
+    testing::{Answer, Asked, DATASET, FINAL_DEADLINE, ORIGIN, Scene, sign},
 };
 
 const TOKEN: &str = "a token of the result store";
@@ -176,7 +176,7 @@ mod session {
         let other_task = scene.session(&worker, TaskId::repeat(9), challenge);
         let signatures = [by_stranger, other_task.authorization, "junk".into()];
         for authorization in signatures {
-            let session = Session {
+            let session = Asked {
                 authorization,
                 ..good.clone()
             };

@@ -159,6 +159,36 @@ mod web2 {
         assert_eq!(value.unwrap().expose(), "bar");
     }
 
+    /// What was recorded of an old push does not bring back its value; the current one may come
+    /// again, as official clients do.
+    #[tokio::test]
+    async fn an_old_push_is_not_taken_again() {
+        let mut scene = Scene::new().await;
+        let uri = scene.web2("n");
+        let sign = |scene: &Scene, value: &str| scene.sign(scene.named("n", value));
+        let signs = ["a", "b", "c"].map(|value| (value, sign(&scene, value)));
+        for (method, (value, sign), status) in [
+            ("POST", &signs[0], 204),
+            ("PUT", &signs[0], 204),
+            ("PUT", &signs[1], 204),
+            ("PUT", &signs[1], 204),
+            ("PUT", &signs[0], 409),
+            ("PUT", &signs[2], 204),
+            ("PUT", &signs[1], 409),
+            ("PUT", &signs[0], 409),
+        ] {
+            let answer = scene.call(method, &uri, Some(sign), *value).await;
+            assert_eq!(answer.status, status, "{method} {value}");
+            scene.restart().await;
+        }
+        let slot = Slot::web2(scene.wallet.address(), "n").unwrap();
+        let value = scene.service.handle().get(&slot).await.unwrap();
+        assert_eq!(value.unwrap().expose(), "c");
+        // Its owner can say it anew: the spelling of a name is signed, and does not matter.
+        let (uri, digest) = (scene.web2("N"), scene.named("N", "a"));
+        assert_eq!(scene.push("PUT", &uri, digest, "a").await.status, 204);
+    }
+
     /// The case of a name is signed as sent, but does not matter afterwards.
     #[tokio::test]
     async fn names_are_one_in_any_case() {
@@ -205,7 +235,7 @@ mod web2 {
         let uri = scene.web2("m");
         let answer = scene.push("POST", &uri, B256::ZERO, &longer);
         assert_eq!(answer.await.status, 401);
-        let huge = "x".repeat(crate::BODY_BYTES_MAX + 1);
+        let huge = "x".repeat(crate::http::BODY_BYTES_MAX + 1);
         let answer = scene.push("POST", &uri, B256::ZERO, &huge);
         assert_eq!(answer.await.status, 413);
     }
@@ -339,6 +369,39 @@ mod audit {
         ];
         assert_eq!(told(&scene), expected);
         assert!(!scene.is_in_files(b"a value"));
+    }
+
+    /// However far its request had come.
+    #[tokio::test]
+    async fn a_client_that_hangs_up_leaves_no_push_unwritten() {
+        let scene = Scene::new().await;
+        for polls in 0..20 {
+            let name = format!("n{polls}");
+            let (uri, digest) = (scene.web2(&name), scene.named(&name, TEXT));
+            let mut push = Box::pin(scene.push("POST", &uri, digest, TEXT));
+            for _ in 0..polls {
+                if futures_util::poll!(&mut push).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        // Changes have one queue: nothing is stored later than this.
+        let (uri, digest) = (scene.web2("last"), scene.named("last", TEXT));
+        assert_eq!(scene.push("POST", &uri, digest, TEXT).await.status, 204);
+        let stored = async || {
+            let metrics = scene.service.vault().metrics().await.unwrap();
+            metrics["secretsMetrics"]["web2"]["storedCount"].clone()
+        };
+        let log = scene.data_dir().join(AUDIT_FILE);
+        let written = || audit::verify(&log, None).unwrap().entries;
+        for _ in 0..500 {
+            if stored().await == written() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{} are stored, {} written down", stored().await, written());
     }
 
     #[tokio::test]

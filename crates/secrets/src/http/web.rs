@@ -59,7 +59,7 @@ pub(super) async fn push_web3(
         return Err(Refusal::Unauthorized.into());
     }
     let push = submission.fitting(signer, StatusCode::PAYLOAD_TOO_LARGE)?;
-    Ok(insert(&shared, &Slot::dataset(dataset), &push).await?)
+    Ok(insert(&shared, Slot::dataset(dataset), push).await?)
 }
 
 pub(super) async fn web2_exists(
@@ -75,7 +75,7 @@ pub(super) async fn push_web2(
     request: Request,
 ) -> Answer {
     let push = web2_value(&query, request).await?;
-    Ok(insert(&shared, &query.slot()?, &push).await?)
+    Ok(insert(&shared, query.slot()?, push).await?)
 }
 
 /// The only kind of secret that can be replaced.
@@ -85,7 +85,7 @@ pub(super) async fn update_web2(
     request: Request,
 ) -> Answer {
     let push = web2_value(&query, request).await?;
-    Ok(update(&shared, &query.slot()?, &push).await?)
+    Ok(update(&shared, query.slot()?, push).await?)
 }
 
 /// The name is signed as sent, although its case does not matter afterwards.

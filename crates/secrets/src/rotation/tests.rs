@@ -7,7 +7,7 @@ use crate::{
     Slot, Value,
     seal::{Key, Phrase, close},
     slot::bind,
-    vault::tests::{Scene, value},
+    vault::tests::{Scene, update, value},
 };
 
 const COUNT: u8 = 40;
@@ -80,7 +80,7 @@ async fn one_that_was_killed_in_the_middle_goes_on_with_the_same_key() {
     let scene = Scene::new();
     let vault = scene.open().await.unwrap();
     fill(&vault).await;
-    let ring = keyring::renew(&vault.writer, vault.mode, vault.provider.as_ref(), None);
+    let ring = keyring::renew(&vault.writer, vault.mode, &vault.provider, None);
     vault.seal.set(ring.await.unwrap());
     let page = vault.page(TABLES[0], None).await.unwrap();
     let mut done = Rotation::default();
@@ -119,12 +119,7 @@ async fn rotate_under_load(vault: &Vault) {
         for n in 1..=60 {
             let added = Slot::web2(Address::repeat_byte(2), &n.to_string()).unwrap();
             assert!(vault.insert(&added, &value("added")).await.unwrap());
-            assert!(
-                vault
-                    .update(&changed, &value(&n.to_string()))
-                    .await
-                    .unwrap()
-            );
+            assert!(update(vault, &changed, &n.to_string()).await);
             let read = vault.get(&changed).await.unwrap();
             assert_eq!(read, Some(value(&n.to_string())));
         }
@@ -247,4 +242,63 @@ async fn a_damaged_value_is_counted_and_stops_nothing() {
     let done = vault.rotate(None).await.unwrap();
     assert_eq!((done.rewrapped, done.damaged), (u64::from(COUNT), 1));
     assert_eq!(vault.check().await.unwrap().damaged, 1);
+    // Nor does it keep the key for ever.
+    assert_eq!((done.key, vault.rotate(None).await.unwrap().key), (2, 3));
+}
+
+#[tokio::test]
+async fn a_row_that_names_no_secret_is_counted_and_stops_nothing() {
+    let scene = Scene::new();
+    let vault = scene.open().await.unwrap();
+    fill(&vault).await;
+    let spoil = sqlx::query("update secret set kind = 'none' where owner = $1");
+    let spoil = spoil.bind(Slot::dataset(Address::ZERO).owner());
+    spoil.execute(&vault.writer).await.unwrap();
+    let done = vault.rotate(None).await.unwrap();
+    assert_eq!((done.rewrapped, done.damaged), (u64::from(COUNT), 1));
+    assert_eq!(vault.check().await.unwrap().damaged, 1);
+}
+
+/// A value that was sealed when the rotation began, and is stored late.
+#[tokio::test]
+async fn a_rotation_waits_for_what_is_sealed_already() {
+    let scene = Scene::new();
+    let vault = scene.open().await.unwrap();
+    let slot = Slot::dataset(Address::ZERO);
+    let writing = vault.writing.read().await;
+    let sealed = vault.seal.close(&slot.binding(), &value("late")).unwrap();
+    let store = async {
+        let keys = || async {
+            let rows = sqlx::query("select id from keyring");
+            rows.fetch_all(&vault.pool).await.unwrap().len()
+        };
+        while keys().await < 2 {}
+        // Time enough for a rotation that does not wait.
+        for _ in 0..50 {
+            keys().await;
+        }
+        let row = "insert into secret (kind, owner, name, sealed) values ($1, $2, $3, $4)";
+        let row = sqlx::query(row)
+            .bind(slot.kind())
+            .bind(slot.owner())
+            .bind(slot.name())
+            .bind(sealed);
+        row.execute(&vault.writer).await.unwrap();
+        drop(writing);
+    };
+    let (done, ()) = futures_util::future::join(vault.rotate(None), store).await;
+    assert_eq!(done.unwrap().rewrapped, 1);
+    assert_eq!(keys_in_use(&vault).await, [2]);
+    assert_eq!(vault.get(&slot).await.unwrap(), Some(value("late")));
+}
+
+#[tokio::test]
+async fn two_at_once_make_two_keys_and_lose_nothing() {
+    let scene = Scene::new();
+    let vault = scene.open().await.unwrap();
+    fill(&vault).await;
+    let (one, other) = futures_util::future::join(vault.rotate(None), vault.rotate(None)).await;
+    assert_eq!((one.unwrap().key, other.unwrap().key), (2, 3));
+    assert_eq!(keys_in_use(&vault).await, [3]);
+    assert_all_open(&vault).await;
 }

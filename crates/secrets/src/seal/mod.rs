@@ -15,7 +15,8 @@ mod tests;
 
 pub(crate) use cipher::{Key, close, open};
 pub(crate) use file::{sync_parent, write_private};
-pub use provider::{KeyFile, KeyProvider, PASSPHRASE_CHARS_MIN, Passphrase, Phrase, Root};
+pub use provider::Phrase;
+pub(crate) use provider::{KeyFile, KeyProvider, PASSPHRASE_CHARS_MIN, Passphrase, Root};
 pub(crate) use ring::{LEGACY, Ring};
 
 /// Opens and closes values, while there is a keyring; without one the service is sealed.

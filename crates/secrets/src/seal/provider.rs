@@ -1,6 +1,9 @@
 //! Where the root key comes from, under which the keyring is kept.
 
-use std::path::PathBuf;
+use std::{
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use rand::{RngCore, rngs::OsRng};
@@ -14,7 +17,7 @@ use super::{
 use crate::Error;
 
 /// Characters of a new passphrase: whoever has the database can guess as often as they like.
-pub const PASSPHRASE_CHARS_MIN: usize = 12;
+pub(crate) const PASSPHRASE_CHARS_MIN: usize = 12;
 /// What one guess costs: 64 MiB and three passes, above what OWASP asks of argon2id.
 const ARGON2_MEMORY_KIB: u32 = if cfg!(test) { 64 } else { 64 * 1024 };
 /// Passes of argon2id over its memory.
@@ -24,17 +27,20 @@ const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Passes that a header may ask for at most.
 const ARGON2_PASSES_MAX: u32 = 16;
 const SALT_BYTES: usize = 16;
+/// Rights of group and others.
+const OTHERS: u32 = 0o077;
+const GROUP_READS: u32 = 0o040;
 /// Keeps the root apart from what earlier versions did with the same file.
 const FILE_PURPOSE: &[u8] = b"iexec/sms/root/file/1";
 const PASSPHRASE_PURPOSE: &[u8] = b"iexec/sms/root/passphrase/1";
 
 /// The key that everything else hangs on. It cannot be printed, and is wiped when it goes.
-pub struct Root(pub(crate) Key);
+pub(crate) struct Root(pub(crate) Key);
 
 impl Root {
     /// From 32 random or stretched bytes.
     #[must_use]
-    pub fn new(bytes: &Zeroizing<[u8; KEY_BYTES]>, purpose: &[u8]) -> Option<Self> {
+    pub(crate) fn new(bytes: &Zeroizing<[u8; KEY_BYTES]>, purpose: &[u8]) -> Option<Self> {
         let key = Key::from_slice(bytes.as_slice())?;
         Some(Self(key.derive(purpose)))
     }
@@ -67,7 +73,7 @@ impl Phrase {
 
 /// A source of the root key. Others can follow: a TPM, or the key service of a confidential
 /// machine that gives the key to measured software only.
-pub trait KeyProvider: Send + Sync {
+pub(crate) trait KeyProvider: Send + Sync {
     /// As it stands in the keyring's header: another one does not open it.
     fn name(&self) -> &'static str;
 
@@ -89,14 +95,14 @@ pub trait KeyProvider: Send + Sync {
 }
 
 /// A key in a file beside the database: for a local network, where the disk is trusted.
-pub struct KeyFile {
+pub(crate) struct KeyFile {
     path: PathBuf,
 }
 
 impl KeyFile {
     /// The key in the file at `path`, made when a new keyring needs it.
     #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
+    pub(crate) const fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
@@ -150,8 +156,17 @@ impl KeyProvider for KeyFile {
 
 /// A passphrase, stretched with argon2id. Who has the disk has to guess it.
 #[derive(Default)]
-pub struct Passphrase {
+pub(crate) struct Passphrase {
     file: Option<PathBuf>,
+}
+
+/// Whether root has given just us access to a file of its own: systemd does so with an entry in the
+/// file's access list, which shows as a right of the group.
+fn is_lent(data: &std::fs::Metadata) -> bool {
+    const ROOT: u32 = 0;
+    let us = std::fs::metadata(Path::new("/proc/self")).map(|own| own.uid());
+    let is_ours = us.is_ok_and(|us| us == data.uid());
+    data.uid() == ROOT && !is_ours && data.permissions().mode() & OTHERS == GROUP_READS
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,7 +181,7 @@ impl Passphrase {
     /// With the passphrase in a file, e.g. one that systemd makes of a credential; without a file
     /// it has to be given at each start.
     #[must_use]
-    pub const fn new(file: Option<PathBuf>) -> Self {
+    pub(crate) const fn new(file: Option<PathBuf>) -> Self {
         Self { file }
     }
 
@@ -175,11 +190,26 @@ impl Passphrase {
         let (None, Some(file)) = (given, &self.file) else {
             return Ok(given.cloned());
         };
-        match std::fs::read_to_string(file) {
-            Ok(text) => Ok(Phrase::new(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::disk("read", file)(error)),
+        let data = match std::fs::metadata(file) {
+            Ok(data) => data,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::disk("read", file)(error)),
+        };
+        let wrong = |why| {
+            let path = file.clone();
+            Error::PassphraseFile { path, why }
+        };
+        if !data.is_file() {
+            return Err(wrong("is not a regular file: name one that holds it"));
         }
+        if data.permissions().mode() & OTHERS != 0 && !is_lent(&data) {
+            return Err(wrong("can be read by others: `chmod 600` it"));
+        }
+        let text = std::fs::read_to_string(file).map_err(Error::disk("read", file))?;
+        let phrase = Phrase::new(text);
+        phrase
+            .map(Some)
+            .ok_or_else(|| wrong("is empty: write the passphrase into it"))
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 
@@ -156,9 +156,27 @@ fn a_header_cannot_ask_for_all_memory() {
     assert!(matches!(found, Err(Error::Damaged)));
 }
 
+/// Each refusal says what to do.
 #[test]
-fn keys_of_a_ring_are_apart() {
-    let keys: BTreeMap<_, _> = ring(Mode::Real, &[0, 1, 2]).keys;
-    let raw: std::collections::BTreeSet<_> = keys.values().map(|key| *key.expose()).collect();
-    assert_eq!(raw.len(), 3);
+fn a_passphrase_file_is_private_and_not_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("phrase");
+    let made = |path: &std::path::Path| Passphrase::new(Some(path.to_owned())).create(None);
+    assert!(made(&path).unwrap().is_none());
+    for (text, mode, fix) in [
+        ("correct horse battery\n", 0o640, Some("chmod 600")),
+        ("correct horse battery\n", 0o604, Some("chmod 600")),
+        ("\n", 0o600, Some("write the passphrase")),
+        ("correct horse battery\n", 0o600, None),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let told = made(&path).map(|made| made.is_some());
+        match fix {
+            None => assert!(told.unwrap()),
+            Some(fix) => assert!(told.unwrap_err().to_string().contains(fix), "{mode:o}"),
+        }
+    }
+    let folder = made(directory.path()).err().unwrap().to_string();
+    assert!(folder.contains("not a regular file"), "{folder}");
 }

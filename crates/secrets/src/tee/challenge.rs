@@ -70,6 +70,7 @@ impl Vault {
         let sql = "insert into tee_challenge (task, address, sealed, purge_at) \
                    values ($1, $2, $3, $4) on conflict do nothing";
         let address = format!("{:#x}", fresh.address);
+        let _writing = self.writing.read().await;
         let sealed = self.seal.close(&binding(task, &address), &fresh.key)?;
         let done = sqlx::query(sql)
             .bind(task.to_string())
@@ -84,6 +85,7 @@ impl Vault {
     }
 }
 
-fn binding(task: TaskId, address: &str) -> Vec<u8> {
+/// What the key of a task is bound to.
+pub(crate) fn binding(task: TaskId, address: &str) -> Vec<u8> {
     bind([b"tee-challenge", task.0.as_slice(), address.as_bytes()])
 }

@@ -7,10 +7,10 @@ mod authorize;
 mod bulk;
 #[cfg(test)]
 mod bulk_tests;
-mod challenge;
+pub(crate) mod challenge;
 mod gather;
 mod purge;
-mod record;
+pub(crate) mod record;
 mod refused;
 mod session;
 #[cfg(test)]

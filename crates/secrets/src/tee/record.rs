@@ -63,7 +63,10 @@ impl Vault {
                    values ($1, $2, $3, $4, $5) on conflict (task, worker) do update \
                    set sealed = excluded.sealed, purge_at = excluded.purge_at \
                    where tee_session.id = excluded.id";
-        let sealed = self.seal.close(&binding(place, id), session)?;
+        let writing = self.writing.read().await;
+        let sealed = self
+            .seal
+            .close(&binding(place.task, place.worker, id), session)?;
         let done = sqlx::query(sql)
             .bind(place.task.to_string())
             .bind(format!("{:#x}", place.worker))
@@ -73,6 +76,7 @@ impl Vault {
             .execute(&self.writer)
             .await
             .map_err(Error::database("store a session"))?;
+        drop(writing);
         let stored = done.rows_affected() == 1;
         if stored {
             let entry = Entry::new(
@@ -120,12 +124,16 @@ impl Vault {
                 .map_err(|_| Error::Damaged)?,
             purge_at: u64::try_from(purge_at).unwrap_or_default(),
         };
-        Ok((place, self.seal.open(&binding(place, id), &sealed)?))
+        Ok((
+            place,
+            self.seal
+                .open(&binding(place.task, place.worker, id), &sealed)?,
+        ))
     }
 }
 
-fn binding(place: Place, id: &str) -> Vec<u8> {
-    let Place { task, worker, .. } = place;
+/// What a session is bound to.
+pub(crate) fn binding(task: TaskId, worker: Address, id: &str) -> Vec<u8> {
     bind([
         b"tee-session".as_slice(),
         task.0.as_slice(),

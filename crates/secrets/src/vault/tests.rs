@@ -24,7 +24,7 @@ impl Scene {
         Setup {
             url: self.url(),
             data_dir: self.0.path().to_owned(),
-            provider: Box::new(KeyFile::new(self.key())),
+            provider: Arc::new(KeyFile::new(self.key())),
             mode: Mode::Real,
         }
     }
@@ -36,13 +36,22 @@ impl Scene {
     }
     pub(crate) fn setup_with_passphrase(&self) -> Setup {
         Setup {
-            provider: Box::new(Passphrase::default()),
+            provider: Arc::new(Passphrase::default()),
             ..self.setup()
         }
     }
     pub(crate) async fn open(&self) -> Result<Vault, Error> {
         Vault::open(self.setup()).await
     }
+}
+
+/// A push of an owner who signs each once.
+pub(crate) async fn update(vault: &Vault, slot: &Slot, text: &str) -> bool {
+    let wallet = alloy::signers::local::PrivateKeySigner::random();
+    let signature = crate::testing::sign(&wallet, protocol::B256::ZERO);
+    let mark = Mark::of(&signature.parse().unwrap());
+    let done = vault.update(slot, &value(text), &mark).await.unwrap();
+    done == Update::Done
 }
 
 pub(crate) fn value(text: &str) -> Value {
@@ -54,13 +63,13 @@ async fn values_are_written_once_and_survive_a_restart() {
     let scene = Scene::new();
     let vault = scene.open().await.unwrap();
     assert!(!vault.holds(&SLOT).await.unwrap());
-    assert!(!vault.update(&SLOT, &value("no")).await.unwrap());
+    assert!(!update(&vault, &SLOT, "no").await);
     assert!(vault.insert(&SLOT, &value("first")).await.unwrap());
     assert!(!vault.insert(&SLOT, &value("second")).await.unwrap());
     drop(vault);
     let vault = scene.open().await.unwrap();
     assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("first")));
-    assert!(vault.update(&SLOT, &value("third")).await.unwrap());
+    assert!(update(&vault, &SLOT, "third").await);
     assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("third")));
 }
 
@@ -119,7 +128,7 @@ async fn the_same_sql_runs_on_postgres() {
     assert!(!vault.insert(&SLOT, &value("second")).await.unwrap());
     let vault = Vault::open(postgres(&scene)).await.unwrap();
     assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("first")));
-    assert!(vault.update(&SLOT, &value("third")).await.unwrap());
+    assert!(update(&vault, &SLOT, "third").await);
     assert_eq!(vault.get(&SLOT).await.unwrap(), Some(value("third")));
     let other = Vault::open(postgres(&Scene::new())).await;
     assert!(matches!(other, Err(Error::WrongKey { .. })));
@@ -152,7 +161,7 @@ async fn an_older_value_in_the_place_of_a_newer_is_damaged() {
     let slot = Slot::web2(Address::ZERO, "a").unwrap();
     vault.insert(&slot, &value("old")).await.unwrap();
     let (old, _) = vault.sealed(&slot).await.unwrap().unwrap();
-    vault.update(&slot, &value("new")).await.unwrap();
+    assert!(update(&vault, &slot, "new").await);
     let put = sqlx::query("update secret set sealed = $1").bind(old);
     put.execute(&vault.writer).await.unwrap();
     assert!(matches!(vault.get(&slot).await, Err(Error::Damaged)));

@@ -1,0 +1,1 @@
+alter table secret add column accepted text not null default '';
