@@ -32,7 +32,8 @@ impl Unready {
                  its owner only"
             }
             Self::NoSmsId => {
-                "GET /attest/v1/info of the secret manager says its `sms_id`: set it in [attestation]"
+                "GET /attest/v1/info of the secret manager tells its `sms_id`: set it in \
+                 [attestation]"
             }
             Self::Platform(_) => {
                 "run it inside a trusted domain of Intel TDX, as root; or leave [attestation] out, \

@@ -1,5 +1,5 @@
-//! A dataset's encryption ([`protocol::cipher`]) with the checksum that goes on chain: the sha256 of
-//! all of the encrypted file (spec/client.md §4.8). Files are streamed, whatever their size.
+//! A dataset's encryption ([`protocol::cipher`]) with the checksum that goes on chain: the sha256
+//! of all of the encrypted file (spec/client.md §4.8). Files are streamed, whatever their size.
 
 use std::io::{self, Read, Write};
 
