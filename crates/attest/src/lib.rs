@@ -21,7 +21,6 @@ mod message;
 mod policy;
 mod seal;
 mod shape;
-mod stage;
 mod text;
 mod verify;
 
@@ -34,9 +33,9 @@ pub use event_log::{EVENTS_MAX, Event, EventLog};
 pub use identity::Identity;
 pub use message::{Ask, Challenge, Platform, Redeem};
 pub use policy::{Expected, Policy};
+pub use protocol::stage::Stage;
 pub use seal::{Recipient, Sealed, seal};
 pub use shape::without_padding;
-pub use stage::Stage;
 pub use verify::{Evidence, Measured, PlatformId, Trust, Verifier};
 
 /// SHA-384: what TDX measures with.

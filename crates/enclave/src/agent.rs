@@ -16,33 +16,38 @@ use worker::{
 };
 
 use crate::{
-    Computed, Place, Room, StageEnvironment, Stages, post_compute, pre_compute,
-    private::{self, PRIVATE_BYTES_MAX},
+    environment::StageEnvironment,
+    post_compute::{Computed, Place, post_compute},
+    pre_compute::{Room, pre_compute},
+    stages::Stages,
 };
 
+/// Bytes of a task's inputs in clear. They are in memory: a task that needs more would take it from
+/// all the others.
+const PRIVATE_BYTES_MAX: u64 = 2 << 30;
 /// Told before the app's own output when the platform is simulated.
-pub const SIMULATED: &str = "SIMULATED TEE: nothing protects this task from whoever runs it\n";
+const SIMULATED: &str = "SIMULATED TEE: nothing protects this task from whoever runs it\n";
 /// How the names of the variables begin that are secret.
 const SECRETS: [&str; 2] = ["IEXEC_APP_DEVELOPER_SECRET", "IEXEC_REQUESTER_SECRET_"];
 
 /// Takes what the agent says. Nobody answers.
-pub trait Voice: Send + Sync {
+pub(crate) trait Voice: Send + Sync {
     /// One frame; lost when nobody listens any more.
     fn say(&self, frame: Frame);
 }
 
 /// A task and everything that is needed for it.
-pub struct Agent<'a> {
+pub(crate) struct Agent<'a> {
     /// What to do.
-    pub job: Job,
+    pub(crate) job: Job,
     /// Where stages are opened.
-    pub stages: &'a dyn Stages,
+    pub(crate) stages: &'a dyn Stages,
     /// Who runs the app.
-    pub engine: Arc<dyn Engine>,
+    pub(crate) engine: Arc<dyn Engine>,
     /// Who listens.
-    pub voice: &'a dyn Voice,
+    pub(crate) voice: &'a dyn Voice,
     /// The worker wants no more of it.
-    pub cancel: CancellationToken,
+    pub(crate) cancel: CancellationToken,
 }
 
 /// What went wrong, and when; none when it was told already.
@@ -50,7 +55,7 @@ type Stopped = Option<(Stage, Vec<Failure>)>;
 
 impl Agent<'_> {
     /// Does the whole task. How it went is told through the voice.
-    pub async fn run(&self) {
+    pub(crate) async fn run(&self) {
         match self.steps().await {
             Ok(computed) => self.voice.say(Frame::Done {
                 digest: computed.digest,
@@ -66,7 +71,7 @@ impl Agent<'_> {
     }
 
     async fn steps(&self) -> Result<Computed, Stopped> {
-        let folders = private::create(&self.job.private);
+        let folders = Folders::create(&self.job.private);
         let folders = folders.map_err(|e| {
             let failure = Failure::from_error(Cause::PreOutputFolderNotFound, &e);
             Some((Stage::PreCompute, vec![failure]))

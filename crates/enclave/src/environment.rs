@@ -7,8 +7,7 @@ use zeroize::Zeroizing;
 
 /// The part of a session that one stage may know (spec/secrets-tee.md §1.5). Its values are wiped
 /// when it is dropped; it has no `Debug`.
-pub struct StageEnvironment {
-    image: String,
+pub(crate) struct StageEnvironment {
     fingerprint: String,
     variables: BTreeMap<String, Zeroizing<String>>,
 }
@@ -21,7 +20,6 @@ struct Session {
 #[derive(Deserialize)]
 struct Service {
     name: String,
-    image_name: String,
     fingerprint: String,
     environment: BTreeMap<String, String>,
 }
@@ -31,7 +29,7 @@ impl StageEnvironment {
     ///
     /// # Errors
     /// What is wrong with it; nothing of it is repeated.
-    pub fn parse(name: &str, session: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(name: &str, session: &[u8]) -> Result<Self, String> {
         let session: Session =
             serde_json::from_slice(session).map_err(|_| "the session cannot be read")?;
         let [service] = <[Service; 1]>::try_from(session.services)
@@ -41,30 +39,24 @@ impl StageEnvironment {
         }
         let wrap = |(name, value)| (name, Zeroizing::new(value));
         Ok(Self {
-            image: service.image_name,
             fingerprint: service.fingerprint,
             variables: service.environment.into_iter().map(wrap).collect(),
         })
     }
 
-    /// Which image the stage is for.
-    pub fn image(&self) -> &str {
-        &self.image
-    }
-
-    /// What that image has to be: the checksum on chain.
-    pub fn fingerprint(&self) -> &str {
+    /// What the stage's image has to be: the checksum on chain.
+    pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
     /// A variable that is there and not empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let value = self.variables.get(name)?.as_str();
         (!value.is_empty()).then_some(value)
     }
 
     /// All variables, for the program that is to have them.
-    pub fn into_variables(self) -> BTreeMap<String, Zeroizing<String>> {
+    pub(crate) fn into_variables(self) -> BTreeMap<String, Zeroizing<String>> {
         self.variables
     }
 }
@@ -75,10 +67,8 @@ pub(crate) mod testing {
 
     impl StageEnvironment {
         /// The same for another image.
-        pub(crate) fn of_image(self, image: &str, fingerprint: &str) -> Self {
-            let (image, fingerprint) = (image.to_owned(), fingerprint.to_owned());
+        pub(crate) fn of_image(self, fingerprint: String) -> Self {
             Self {
-                image,
                 fingerprint,
                 ..self
             }
@@ -91,7 +81,6 @@ pub(crate) mod testing {
     ) -> StageEnvironment {
         let wrap = |(name, value): (N, V)| (name.into(), Zeroizing::new(value.into()));
         StageEnvironment {
-            image: String::new(),
             fingerprint: String::new(),
             variables: variables.into_iter().map(wrap).collect(),
         }
@@ -122,7 +111,7 @@ mod tests {
     #[test]
     fn a_stage_is_read() {
         let app = StageEnvironment::parse("app", &session(&["app"])).unwrap();
-        assert_eq!((app.image(), app.fingerprint()), ("u/app:1", "0x01"));
+        assert_eq!(app.fingerprint(), "0x01");
         assert_eq!(app.get("A"), Some("secret"));
         assert_eq!((app.get("EMPTY"), app.get("B")), (None, None));
         assert_eq!(app.into_variables().len(), 2);

@@ -11,20 +11,14 @@
 //! and the words of [`worker::agent`].
 
 mod agent;
-mod cipher;
 mod environment;
 mod post_compute;
 mod pre_compute;
-mod private;
 mod program;
+mod ready;
 mod redeem;
 mod stages;
 mod tsm;
 
-pub use agent::{Agent, SIMULATED, Voice};
-pub use environment::StageEnvironment;
-pub use post_compute::{Computed, Place, post_compute};
-pub use pre_compute::{Room, pre_compute};
 pub use program::main;
-pub use redeem::Session;
-pub use stages::Stages;
+pub use ready::{Unready, check};

@@ -9,56 +9,54 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chain::Wallet;
-use protocol::{Address, B256, Bytes, Cause, TaskId, computed, digest};
+use protocol::{
+    Address, B256, Bytes, Cause, TaskId,
+    cipher::{self, Iv, KEY_BYTES, KEY_ENTRY, Key, PAYLOAD_ENTRY, RSA_BITS},
+    computed, digest,
+};
 use rand::{RngCore, rngs::OsRng};
 use rsa::{Pkcs1v15Encrypt, RsaPublicKey, pkcs8::DecodePublicKey};
 use worker::{Failure, Outcome};
 use zeroize::Zeroizing;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-use crate::{
-    StageEnvironment,
-    cipher::{self, KEY_BYTES, Key},
-};
+use crate::environment::StageEnvironment;
 
-/// The entry with the archive's key.
-const KEY_ENTRY: &str = "aes-key.rsa";
-/// The entry with the encrypted archive.
-const PAYLOAD_ENTRY: &str = "iexec_out.zip.aes";
 /// The archive in clear, in the private folder.
 const PLAIN: &str = "iexec_out.zip";
-/// Bits of a beneficiary's key: less is no protection, more makes a worker wait.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 
 /// Where a result is and goes to.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// What the app wrote: `IEXEC_OUT`.
-    pub output: &'a Path,
+    pub(crate) output: &'a Path,
     /// For what is not encrypted yet.
-    pub private: &'a Path,
+    pub(crate) private: &'a Path,
     /// The archive to upload; none is made of a deal with a callback.
-    pub archive: &'a Path,
+    pub(crate) archive: &'a Path,
     /// Whose signature pool and chain expect.
-    pub challenge: Address,
+    pub(crate) challenge: Address,
 }
 
 /// A result that is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Computed {
+pub(crate) struct Computed {
     /// Of the deterministic output.
-    pub digest: B256,
+    pub(crate) digest: B256,
     /// For the deal's callback; empty without one.
-    pub callback_data: Bytes,
+    pub(crate) callback_data: Bytes,
     /// By the enclave's key over result hash and seal.
-    pub signature: Bytes,
+    pub(crate) signature: Bytes,
 }
 
 /// Judges, signs, packs and encrypts what the app wrote.
 ///
 /// # Errors
 /// The first thing that went wrong, with the official cause: nothing after it could be done.
-pub fn post_compute(environment: &StageEnvironment, place: Place<'_>) -> Result<Computed, Failure> {
+pub(crate) fn post_compute(
+    environment: &StageEnvironment,
+    place: Place<'_>,
+) -> Result<Computed, Failure> {
     let signer = Signer::of(environment, place.challenge)?;
     let has_callback = environment.get("RESULT_STORAGE_CALLBACK") == Some("yes");
     let outcome = worker::read_outcome(place.output, has_callback);
@@ -187,11 +185,12 @@ fn public_key(text: &str) -> Result<RsaPublicKey, &'static str> {
 
 /// The outer archive: the key for the beneficiary, and the encrypted inner archive.
 fn seal(recipient: &RsaPublicKey, plain: &Path, archive: &Path) -> io::Result<()> {
-    let mut key: Key = Zeroizing::new([0; KEY_BYTES]);
-    let mut iv = [0; 16];
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    let mut iv = Iv::default();
     OsRng.fill_bytes(key.as_mut_slice());
     OsRng.fill_bytes(&mut iv);
-    let wrapped = recipient.encrypt(&mut OsRng, Pkcs1v15Encrypt, key.as_slice());
+    let key = Key::from_bytes(*key);
+    let wrapped = recipient.encrypt(&mut OsRng, Pkcs1v15Encrypt, key.bytes());
     let wrapped = wrapped.map_err(io::Error::other)?;
     // What is encrypted cannot be made smaller.
     let options = SimpleFileOptions::default()

@@ -9,17 +9,17 @@ use std::{
     time::Instant,
 };
 
-use protocol::{B256, Cause, digest};
-use sha2::{Digest, Sha256};
+use protocol::{
+    B256, Cause,
+    cipher::{self, Key},
+    digest,
+};
 use worker::{
     Failure,
     inputs::{Fetcher, Policy},
 };
 
-use crate::{
-    StageEnvironment,
-    cipher::{self, Key},
-};
+use crate::environment::StageEnvironment;
 
 /// Datasets of one task: what the client puts in one slice of a bulk.
 const DATASETS_MAX: usize = 100;
@@ -34,17 +34,17 @@ const DOWNLOAD: &str = "dataset.enc";
 
 /// Where a task's inputs come from and go to.
 #[derive(Clone, Copy, Debug)]
-pub struct Room<'a> {
+pub(crate) struct Room<'a> {
     /// The folder that becomes `IEXEC_IN`. What is decrypted is nowhere else.
-    pub inputs: &'a Path,
+    pub(crate) inputs: &'a Path,
     /// For encrypted files on their way; may be on a disk.
-    pub scratch: &'a Path,
+    pub(crate) scratch: &'a Path,
     /// Where anything may be fetched from.
-    pub policy: &'a Policy,
+    pub(crate) policy: &'a Policy,
     /// Everything has to be there by then.
-    pub deadline: Instant,
+    pub(crate) deadline: Instant,
     /// Bytes of all inputs together.
-    pub bytes_max: u64,
+    pub(crate) bytes_max: u64,
 }
 
 /// One dataset as the session has it.
@@ -80,7 +80,7 @@ fn missing(cause: Cause, name: &str) -> Failure {
 ///
 /// # Errors
 /// Everything that went wrong, with the official causes; inputs that went well stay.
-pub async fn pre_compute(
+pub(crate) async fn pre_compute(
     environment: &StageEnvironment,
     room: Room<'_>,
 ) -> Result<(), Vec<Failure>> {
@@ -205,7 +205,7 @@ fn open(dataset: &Dataset<'_>, encrypted: &Path, folder: &Path) -> Result<(), Fa
     let named = |cause, reason: &str| Failure::new(cause, format!("{}: {reason}", dataset.name));
     let unreadable = |e: io::Error| named(Cause::PreDatasetDownloadFailed, &e.to_string());
     let mut file = BufReader::new(File::open(encrypted).map_err(unreadable)?);
-    let found = checksum(&mut file).map_err(unreadable)?;
+    let found = digest::content(&mut file).map_err(unreadable)?;
     let expected: Option<B256> = dataset.checksum.parse().ok();
     if expected != Some(found) {
         let reason = format!(
@@ -214,7 +214,7 @@ fn open(dataset: &Dataset<'_>, encrypted: &Path, folder: &Path) -> Result<(), Fa
         );
         return Err(named(Cause::PreInvalidDatasetChecksum, &reason));
     }
-    let key = cipher::parse_key(dataset.key).ok_or_else(|| {
+    let key = Key::parse(dataset.key).ok_or_else(|| {
         let reason = "its key is not base64 of 32 bytes";
         named(Cause::PreDatasetDecryptionFailed, reason)
     })?;
@@ -231,18 +231,13 @@ fn open(dataset: &Dataset<'_>, encrypted: &Path, folder: &Path) -> Result<(), Fa
     })
 }
 
-fn checksum(file: &mut impl io::Read) -> io::Result<B256> {
-    let mut hash = Sha256::new();
-    io::copy(file, &mut hash)?;
-    Ok(B256::from_slice(&hash.finalize()))
-}
-
 fn is_plain(name: &str) -> bool {
     let special = matches!(name, "" | "." | "..");
     !special && name.len() <= NAME_BYTES_MAX && !name.contains(['/', '\0'])
 }
 
-/// Never over something that is there, and nothing stays of what cannot be decrypted.
+/// Never over something that is there, and nothing stays of what cannot be decrypted. An app with a
+/// user of its own reads the file: what keeps others away is the closed folder around all of them.
 fn save(key: &Key, mut from: impl io::Read, to: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(to)?;
     let mut file = BufWriter::new(file);

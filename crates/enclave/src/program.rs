@@ -71,7 +71,10 @@ async fn run(job: Job, cancel: CancellationToken) {
     let voice = Output(Mutex::new(io::stdout()));
     let engine = engine::detect(&job.engine.config()).await;
     let engine = engine.map_err(|error| Failure::of_engine(&error));
-    let session = Session::of(&job);
+    let place = job.clone();
+    let Some(session) = unless_cancelled(&cancel, move || Session::of(&place)).await else {
+        return;
+    };
     match (engine, session) {
         (Ok(engine), Ok(session)) => {
             let agent = Agent {
@@ -90,6 +93,17 @@ async fn run(job: Job, cancel: CancellationToken) {
     }
 }
 
+/// What blocks until other agents are done, on a thread that does not keep this process: an agent
+/// that waits for its turn ends as soon as nobody wants it any more.
+async fn unless_cancelled<T: Send + 'static>(
+    cancel: &CancellationToken,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, waited) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || done.send(work()));
+    cancel.run_until_cancelled(waited).await?.ok()
+}
+
 /// Standard output. Whoever does not listen any more has closed our input as well.
 struct Output(Mutex<io::Stdout>);
 
@@ -98,5 +112,20 @@ impl Voice for Output {
         let Ok(line) = frame.to_line() else { return };
         let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_its_turn_ends_when_it_is_cancelled() {
+        let cancel = CancellationToken::new();
+        assert_eq!(unless_cancelled(&cancel, || 7).await, Some(7));
+        let (turn, wait) = std::sync::mpsc::channel::<()>();
+        cancel.cancel();
+        assert_eq!(unless_cancelled(&cancel, move || wait.recv()).await, None);
+        drop(turn);
     }
 }

@@ -1,10 +1,7 @@
 //! Opening a session's stages at the secret manager (spec/secrets-tee.md §5.4): its challenge, a
 //! quote bound to that challenge and to a key of our own, and an answer that only this key opens.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use attest::{Ask, Attester, Binding, Challenge, Recipient, Redeem, Sealed};
@@ -17,7 +14,7 @@ use worker::{
 };
 use zeroize::Zeroizing;
 
-use crate::{StageEnvironment, Stages, tsm::Tsm};
+use crate::{environment::StageEnvironment, stages::Stages, tsm::Tsm};
 
 /// Tries to open a stage: the secret manager does not release one more often.
 const TRIES_MAX: u32 = 3;
@@ -31,12 +28,10 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const ANSWER_CHARS_MAX: usize = 200;
 
 /// One task's session at a secret manager, for this process.
-pub struct Session {
+pub(crate) struct Session {
     http: Client,
     job: Job,
     attester: Arc<dyn Attester>,
-    /// The task's launch is measured once, however many stages it has.
-    is_launched: Mutex<bool>,
 }
 
 /// A try that failed.
@@ -63,11 +58,12 @@ fn refused(message: impl Into<String>) -> Trouble {
 }
 
 impl Session {
-    /// The session of `job`, with the platform that its settings name.
+    /// The session of `job`, with the platform that its settings name. Blocks until no other agent
+    /// has that platform.
     ///
     /// # Errors
     /// [`Cause::TeePreparationFailed`] when there is no such platform.
-    pub fn of(job: &Job) -> Result<Self, Failure> {
+    pub(crate) fn of(job: &Job) -> Result<Self, Failure> {
         let attester: Arc<dyn Attester> = match &job.attestation.simulator {
             Some(seed) => {
                 let simulator = simulator::Simulator::open(seed);
@@ -76,6 +72,7 @@ impl Session {
             }
             None => {
                 let tsm = Tsm::open(job.attestation.tsm.as_deref());
+                let tsm = tsm.and_then(Tsm::take_turn);
                 Arc::new(tsm.map_err(|e| failed(e.to_string()))?)
             }
         };
@@ -86,7 +83,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Cause::TeePreparationFailed`] when there is no client for HTTPS.
-    pub fn with(job: &Job, attester: Arc<dyn Attester>) -> Result<Self, Failure> {
+    pub(crate) fn with(job: &Job, attester: Arc<dyn Attester>) -> Result<Self, Failure> {
         let http = Client::builder()
             .timeout(Duration::from_secs(TIMEOUT_S))
             .redirect(redirect::Policy::none())
@@ -96,11 +93,10 @@ impl Session {
             http: http.map_err(|e| Failure::from_error(Cause::TeePreparationFailed, &e))?,
             job: job.clone(),
             attester,
-            is_launched: Mutex::default(),
         })
     }
 
-    async fn open_once(&self, stage: attest::Stage) -> Result<StageEnvironment, Trouble> {
+    async fn open_once(&self, stage: Stage) -> Result<StageEnvironment, Trouble> {
         let challenge: Challenge = self.post("challenge", &Ask { stage }).await?;
         self.check(&challenge, stage)?;
         let recipient = Recipient::new();
@@ -114,7 +110,7 @@ impl Session {
     }
 
     /// What the secret manager says has to be about this task, or it is not the one we work for.
-    fn check(&self, challenge: &Challenge, stage: attest::Stage) -> Result<(), Trouble> {
+    fn check(&self, challenge: &Challenge, stage: Stage) -> Result<(), Trouble> {
         let job = &self.job;
         let pinned = job.attestation.sms_id.map(|id| id.0);
         let known = challenge.verify(&job.session, pinned);
@@ -133,16 +129,12 @@ impl Session {
     /// Blocking on the platform must not keep the app's output back.
     async fn evidence(&self, binding: Binding) -> Result<Redeem, Trouble> {
         let attester = Arc::clone(&self.attester);
-        let is_new = !std::mem::replace(
-            &mut *self
-                .is_launched
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-            true,
-        );
         let work = move || {
-            if is_new {
-                attester.extend(binding.launch())?;
+            // Once, however many stages the task has, how often each is tried, and whether an agent
+            // was killed before: who launches a task twice is refused.
+            let launch = binding.launch();
+            if attester.event_log()?.0.last() != Some(&launch) {
+                attester.extend(launch)?;
             }
             Ok(Redeem {
                 stage: binding.stage,
@@ -163,7 +155,7 @@ impl Session {
         step: &str,
         body: &impl Serialize,
     ) -> Result<T, Trouble> {
-        let url = format!("{}/{step}", self.job.url);
+        let url = format!("{}/{step}", self.job.url.trim_end_matches('/'));
         let answer = self.http.post(url).json(body).send().await;
         let answer = answer.map_err(|e| Trouble::Passing(e.without_url().to_string()))?;
         let status = answer.status();
@@ -208,11 +200,6 @@ fn understand(status: StatusCode, text: &[u8]) -> Trouble {
 #[async_trait]
 impl Stages for Session {
     async fn open(&self, stage: Stage) -> Result<StageEnvironment, Failure> {
-        let stage = match stage {
-            Stage::PreCompute => attest::Stage::PreCompute,
-            Stage::App => attest::Stage::App,
-            Stage::PostCompute => attest::Stage::PostCompute,
-        };
         let mut pause = Duration::from_millis(RETRY_MS);
         let mut attempt = 1;
         loop {

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use worker::{Failure, agent::Stage};
 
-use crate::StageEnvironment;
+use crate::environment::StageEnvironment;
 
 /// A session at a secret manager, opened stage by stage: each is asked for only when it is needed.
 #[async_trait]
-pub trait Stages: Send + Sync {
+pub(crate) trait Stages: Send + Sync {
     /// What `stage` is to be given. A stage may be asked for again only as often as the secret
     /// manager allows.
     ///

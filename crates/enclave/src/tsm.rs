@@ -32,7 +32,7 @@ fn failed(what: &Path) -> impl Fn(io::Error) -> Error {
 }
 
 impl Tsm {
-    /// Waits until no other agent has the platform.
+    /// The platform of this machine, if it has one.
     pub(crate) fn open(reports: Option<&Path>) -> Result<Self, Error> {
         let reports = reports.unwrap_or(Path::new(REPORTS));
         Self::at(reports, Path::new(RTMR3), Path::new(LAUNCHES))
@@ -46,6 +46,13 @@ impl Tsm {
             );
             return Err(Error::Platform(reason));
         }
+        if !rtmr3.exists() {
+            let reason = format!(
+                "this machine measures no launches: there is no {}",
+                rtmr3.display()
+            );
+            return Err(Error::Platform(reason));
+        }
         let file = File::options()
             .read(true)
             .write(true)
@@ -53,12 +60,19 @@ impl Tsm {
             .truncate(false)
             .open(launches)
             .map_err(failed(launches))?;
-        file.lock().map_err(failed(launches))?;
         Ok(Self {
             entry: reports.join("iexec-enclave"),
             rtmr3: rtmr3.to_owned(),
             launches: Mutex::new(file),
         })
+    }
+
+    /// Blocks until no other agent has the platform.
+    pub(crate) fn take_turn(self) -> Result<Self, Error> {
+        let file = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        file.lock().map_err(failed(Path::new(LAUNCHES)))?;
+        drop(file);
+        Ok(self)
     }
 
     fn read(mut file: &File) -> Result<EventLog, Error> {
@@ -129,6 +143,7 @@ mod tests {
             let mut quote = vec![0; REPORT_DATA.end + 10];
             quote[REPORT_DATA].copy_from_slice(&report_data);
             fs::write(entry.join("outblob"), quote).unwrap();
+            fs::write(dir.path().join("rtmr3"), "").unwrap();
             Self(dir)
         }
 
@@ -169,9 +184,26 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_the_interface_says_so() {
+    fn agents_take_turns() {
+        let tree = Tree::new([0; 64]);
+        let first = tree.open().unwrap().take_turn().unwrap();
+        let second = tree.open().unwrap();
+        let would_block = |tsm: &Tsm| tsm.launches.lock().unwrap().try_lock().is_err();
+        assert!(would_block(&second));
+        drop(first);
+        let second = second.take_turn().unwrap();
+        assert!(would_block(&tree.open().unwrap()));
+        drop(second);
+        assert!(!would_block(&tree.open().unwrap()));
+    }
+
+    #[test]
+    fn a_machine_without_the_interfaces_says_so() {
         let tree = Tree::new([0; 64]);
         let missing = Tsm::open(Some(&tree.path("nothing"))).err().unwrap();
         assert!(missing.to_string().contains("gives no quotes"), "{missing}");
+        fs::remove_file(tree.path("rtmr3")).unwrap();
+        let missing = tree.open().err().unwrap();
+        assert!(missing.to_string().contains("no launches"), "{missing}");
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use protocol::Address;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) project: PathBuf,
     /// Machine output.
     pub(crate) raw: bool,
+    /// What the end of the command must not hide.
+    warning: OnceLock<&'static str>,
 }
 
 impl Context {
@@ -37,6 +40,7 @@ impl Context {
         Ok(Self {
             project,
             raw: global.raw,
+            warning: OnceLock::new(),
         })
     }
 
@@ -45,11 +49,22 @@ impl Context {
         crate::outcome::note(self.raw, text.as_ref());
     }
 
-    /// Warns while the command runs; programs get it with the end of the command.
-    pub(crate) fn warn(&self, text: &str) {
-        if !self.raw {
+    /// Tells what a check before the command could not look at.
+    pub(crate) fn notes(&self, texts: impl IntoIterator<Item = String>) {
+        texts.into_iter().for_each(|text| self.note(text));
+    }
+
+    /// Warns while the command runs, once; programs get it with the end of the command, whether
+    /// that is a success or a failure.
+    pub(crate) fn warn(&self, text: &'static str) {
+        if self.warning.set(text).is_ok() && !self.raw {
             crate::outcome::to_stderr(&format!("⚠ {text}"));
         }
+    }
+
+    /// What people were warned of.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        self.warning.get().copied()
     }
 
     /// Passes on what an app prints.

@@ -59,5 +59,8 @@ fn run(cli: Cli) -> Result<outcome::Report, outcome::Failure> {
     let context = Context::new(cli.global)?;
     let ended = runtime.block_on(commands::run(cli.command, &context));
     spans::finish();
+    let warning = context.warning();
     ended
+        .map(|report| report.with_warning(warning))
+        .map_err(|failure| failure.with_warning(warning))
 }

@@ -57,9 +57,9 @@ impl Report {
         }
     }
 
-    /// Tells programs too of what people were warned of.
+    /// Tells programs too of what people can read.
     pub(crate) fn with_warning(mut self, warning: Option<&'static str>) -> Self {
-        self.warning = warning;
+        self.warning = warning.or(self.warning);
         self
     }
 
@@ -80,6 +80,8 @@ pub(crate) struct Failure {
     hint: Option<String>,
     /// Keys that `--raw` shows before `error`: a run that failed half-way.
     partial: Option<Box<Map<String, Value>>>,
+    /// As that of a success.
+    warning: Option<&'static str>,
 }
 
 impl Failure {
@@ -91,6 +93,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             partial: None,
+            warning: None,
         }
     }
 
@@ -127,6 +130,12 @@ impl Failure {
         self
     }
 
+    /// Tells programs too of what people were warned of.
+    pub(crate) fn with_warning(mut self, warning: Option<&'static str>) -> Self {
+        self.warning = warning;
+        self
+    }
+
     /// The sentence, for a list of failures.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -138,14 +147,15 @@ impl Failure {
     }
 
     fn raw(&self, command: &str) -> Value {
-        if let Some(partial) = &self.partial {
-            let mut line = Map::new();
-            line.insert("ok".to_owned(), json!(false));
-            line.extend(partial.as_ref().clone());
-            line.insert("error".to_owned(), self.error());
-            return Value::Object(line);
+        let mut line = Map::new();
+        line.insert("ok".to_owned(), json!(false));
+        match &self.partial {
+            Some(partial) => line.extend(partial.as_ref().clone()),
+            None => drop(line.insert("command".to_owned(), json!(command))),
         }
-        json!({ "ok": false, "command": command, "error": self.error() })
+        line.insert("error".to_owned(), self.error());
+        line.extend(warning(self.warning));
+        Value::Object(line)
     }
 
     fn error(&self) -> Value {
@@ -235,11 +245,7 @@ fn print_report(is_raw: bool, report: Report) {
         let mut line = Map::new();
         line.insert("ok".to_owned(), json!(true));
         line.extend(report.raw.into_iter().filter(|(_, value)| !value.is_null()));
-        line.extend(
-            report
-                .warning
-                .map(|text| ("warning".to_owned(), json!(text))),
-        );
+        line.extend(warning(report.warning));
         to_stdout(&Value::Object(line).to_string());
         return;
     }
@@ -249,6 +255,11 @@ fn print_report(is_raw: bool, report: Report) {
     if let Some(data) = report.data {
         to_stdout(data.trim_end());
     }
+}
+
+/// The key of `--raw`.
+fn warning(text: Option<&str>) -> Option<(String, Value)> {
+    text.map(|text| ("warning".to_owned(), json!(text)))
 }
 
 fn print_failure(name: &str, is_raw: bool, failure: &Failure) {
@@ -322,5 +333,7 @@ mod tests {
             partial.raw("c").to_string(),
             r#"{"ok":false,"deals":[],"error":{"name":"Error","message":"x"}}"#
         );
+        let warned = Failure::new("x").with_warning(Some("careful"));
+        assert_eq!(warned.raw("c")["warning"], "careful");
     }
 }

@@ -1,5 +1,6 @@
 //! What people and programs are told of a network whose enclaves are simulated.
 
+use protocol::Tag;
 use sdk::{
     Client,
     services::attestation::{Attestation, attestation},
@@ -16,22 +17,23 @@ const AT_PUSH: &str = "SIMULATED TEE: this secret manager releases secrets to si
 const AT_RUN: &str = "SIMULATED TEE: the enclaves of this network are simulated: whoever runs a \
                       worker can read the secrets of its tasks";
 
-/// Warns who is about to push a secret; the same for `--raw` comes back.
-pub(crate) async fn at_push(context: &Context, client: &Client) -> Option<&'static str> {
-    warn(context, client, AT_PUSH).await
+/// Warns who is about to push a secret.
+pub(crate) async fn at_push(context: &Context, client: &Client) {
+    warn(context, client, AT_PUSH).await;
 }
 
-/// Warns who runs a confidential task or looks at one; the same for `--raw` comes back.
-pub(crate) async fn at_run(context: &Context, client: &Client) -> Option<&'static str> {
-    warn(context, client, AT_RUN).await
+/// Warns who runs a task with this tag or looks at one, if it is confidential, before anything can
+/// go wrong with it; says whether its enclave is simulated.
+pub(crate) async fn at_run(context: &Context, client: &Client, tag: Tag) -> bool {
+    tag.is_tee() && warn(context, client, AT_RUN).await
 }
 
-async fn warn(context: &Context, client: &Client, text: &'static str) -> Option<&'static str> {
-    if !attestation(client).await.is_simulated() {
-        return None;
+async fn warn(context: &Context, client: &Client, text: &'static str) -> bool {
+    let is_simulated = attestation(client).await.is_simulated();
+    if is_simulated {
+        context.warn(text);
     }
-    context.warn(text);
-    Some(text)
+    is_simulated
 }
 
 /// What `info` shows of the chain's secret manager; nothing of an official one, which says nothing

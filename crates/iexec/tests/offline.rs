@@ -413,6 +413,29 @@ fn order_templates_are_written_without_a_node() {
     assert_eq!(file["order"]["requestorder"], all["requestorder"]);
 }
 
+/// Before it asks anybody: no chain is reached here.
+#[test]
+fn a_worker_whose_enclaves_would_lack_something_does_not_start() {
+    let folder = Folder::new();
+    let refused = |section: &str| {
+        let pool = format!("url = \"http://127.0.0.1:1\"\nworkerpool = \"{ADDRESS}\"");
+        let settings = format!("[attestation]\n{section}\n[[pool]]\n{pool}\n");
+        fs::write(folder.path().join("worker.toml"), settings).unwrap();
+        let failure = folder.raw_error(&["worker", "--config", "worker.toml", "--raw"]);
+        let error = &failure["error"];
+        assert_eq!(error["name"], "ValidationError", "{error}");
+        assert!(error["hint"].is_string(), "{error}");
+        error["message"].as_str().unwrap().to_owned()
+    };
+    assert!(refused("").contains("`sms-id` is not set"));
+    let told = refused("simulator = \"nowhere.seed\"");
+    assert!(told.contains("no seed") && told.contains("nowhere.seed"));
+    assert!(!folder.path().join("nowhere.seed").exists());
+    let id = "0x".to_owned() + &"1".repeat(64);
+    let told = refused(&format!("sms-id = \"{id}\"\ntsm = \"/nowhere\""));
+    assert!(told.contains("there is no /nowhere"), "{told}");
+}
+
 #[test]
 fn order_commands_say_what_they_want() {
     let folder = Folder::new();

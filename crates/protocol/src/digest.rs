@@ -1,6 +1,8 @@
 //! What workers agree on: result digests, and the hashes made of them (spec/contracts.md §5,
 //! spec/pool-worker.md §2.12).
 
+use std::io::{self, Read};
+
 use alloy_primitives::{Address, B256, keccak256};
 use sha2::{Digest, Sha256};
 
@@ -9,6 +11,16 @@ use crate::TaskId;
 /// sha256 of a file's content: the digest when `deterministic-output-path` names a file.
 pub fn file(content: &[u8]) -> B256 {
     B256::from_slice(&Sha256::digest(content))
+}
+
+/// The same of everything that a reader gives.
+///
+/// # Errors
+/// What reading failed with.
+pub fn content(from: &mut impl Read) -> io::Result<B256> {
+    let mut hash = Sha256::new();
+    io::copy(from, &mut hash)?;
+    Ok(B256::from_slice(&hash.finalize()))
 }
 
 /// The digest of a folder: keccak256 over the sha256 of each direct regular file, in the order of

@@ -14,6 +14,7 @@ mod amount;
 pub mod args;
 pub mod cause;
 pub mod challenge;
+pub mod cipher;
 pub mod computed;
 pub mod deal;
 pub mod digest;
@@ -30,6 +31,7 @@ pub mod output;
 pub mod params;
 pub mod rlc;
 pub mod sms;
+pub mod stage;
 pub mod status;
 mod tag;
 

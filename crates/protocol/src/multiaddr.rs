@@ -45,6 +45,12 @@ pub fn location(bytes: &[u8]) -> String {
     }
 }
 
+/// Whether it names no file: a dataset that has none is as good as no dataset
+/// (spec/secrets-tee.md §1.5).
+pub fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_whitespace)
+}
+
 fn binary_hash(bytes: &[u8]) -> Option<&[u8]> {
     let hash = bytes
         .strip_prefix(&CODE)?
@@ -151,6 +157,12 @@ mod tests {
             assert_eq!(encode(text), text.as_bytes());
             assert_eq!(decode(text.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn a_blank_one_names_no_file() {
+        assert!(is_blank(b"") && is_blank(b" \t"));
+        assert!(!is_blank(b"/ipfs/x") && !is_blank(&encode("https://a/b")));
     }
 
     #[test]

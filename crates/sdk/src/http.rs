@@ -19,6 +19,8 @@ const CONNECT_TIMEOUT_MS: u64 = 5_000;
 /// Silence in the middle of an answer for longer than this is a lost connection; longer than the
 /// keep-alive period of event streams.
 const READ_TIMEOUT_MS: u64 = 60_000;
+/// Answers of a secret manager are a few bytes: one that takes longer, in all, is not there.
+const SMS_TIMEOUT_MS: u64 = 20_000;
 
 /// A client for all services. Cheap clone.
 #[derive(Clone, Debug)]
@@ -112,17 +114,18 @@ impl Http {
             })
     }
 
-    /// Sends the call; any status is an answer.
-    pub(crate) async fn send(&self, call: &Call<'_>, accept: &str) -> Result<Response, Error> {
-        let request: RequestBuilder = self
+    fn request(&self, call: &Call<'_>, accept: &str) -> Result<RequestBuilder, Error> {
+        let mut request = self
             .0
             .request(call.method.clone(), call.url()?)
             .header(header::ACCEPT, accept);
-        let request = match &call.token {
-            Some(token) => request.header(header::AUTHORIZATION, token),
-            None => request,
-        };
-        let request = match &call.body {
+        if call.api == Api::Sms {
+            request = request.timeout(Duration::from_millis(SMS_TIMEOUT_MS));
+        }
+        if let Some(token) = &call.token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        Ok(match &call.body {
             Body::Empty => request,
             Body::Json(value) => request.json(value),
             Body::Text(text) => request
@@ -132,7 +135,12 @@ impl Http {
                 let part = Part::bytes(bytes.clone()).file_name("file");
                 request.multipart(Form::new().part("file", part))
             }
-        };
+        })
+    }
+
+    /// Sends the call; any status is an answer.
+    pub(crate) async fn send(&self, call: &Call<'_>, accept: &str) -> Result<Response, Error> {
+        let request = self.request(call, accept)?;
         let failed = |error: reqwest::Error| {
             let base = call.base;
             call.error(format!(
@@ -256,6 +264,22 @@ mod tests {
             call.url().unwrap().as_str(),
             "http://h/base/apporders?app=a+b"
         );
+        let call = Call::get(Api::Sms, "http://h/base", "/x");
+        assert_eq!(call.url().unwrap().as_str(), "http://h/base/x");
         assert!(Call::get(Api::Sms, "nonsense", "/x").url().is_err());
+    }
+
+    /// Others send archives and event streams, which may take as long as they do.
+    #[test]
+    fn only_a_secret_manager_has_a_time_limit_for_all_of_its_answer() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Http::new().unwrap();
+        let limit = |api| {
+            let request = http.request(&Call::get(api, "http://h", "/x"), "*/*");
+            let request = request.unwrap().build().unwrap();
+            request.timeout().copied()
+        };
+        assert_eq!(limit(Api::Sms), Some(Duration::from_millis(SMS_TIMEOUT_MS)));
+        assert_eq!(limit(Api::IpfsGateway), None);
     }
 }

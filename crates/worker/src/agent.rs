@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use protocol::{Address, B256, Bytes, Cause, TaskId, message::Stream};
 use serde::{Deserialize, Serialize};
 
+pub use protocol::stage::Stage;
+
 use crate::{Failure, inputs::Policy};
 
 /// The first argument by which a program becomes an enclave's agent.
@@ -163,18 +165,6 @@ pub struct Job {
     pub scratch: PathBuf,
     /// Where the archive goes, encrypted if that was asked for.
     pub archive: PathBuf,
-}
-
-/// A step of the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Inputs are fetched and decrypted.
-    PreCompute,
-    /// The app runs.
-    App,
-    /// The result is encrypted and signed.
-    PostCompute,
 }
 
 /// Why a stage failed, for the protocol and for people.

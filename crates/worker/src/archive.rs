@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -60,7 +61,10 @@ fn write(out: &Path, archive: &Path, files: &[PathBuf]) -> io::Result<()> {
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::DEFAULT)
         .unix_permissions(0o644);
-    let mut zip = ZipWriter::new(io::BufWriter::new(fs::File::create(archive)?));
+    // A result is nobody else's business, wherever it lies.
+    let mut file = fs::OpenOptions::new();
+    let file = file.write(true).create(true).truncate(true).mode(0o600);
+    let mut zip = ZipWriter::new(io::BufWriter::new(file.open(archive)?));
     for path in files {
         zip.start_file(path.to_string_lossy(), options)?;
         io::copy(&mut fs::File::open(out.join(path))?, &mut zip)?;
@@ -90,7 +94,7 @@ pub fn names(archive: impl io::Read + io::Seek) -> io::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::{io::Read, os::unix::fs::MetadataExt};
 
     use super::*;
 
@@ -112,6 +116,8 @@ mod tests {
             archives.push(fs::read(&archive).unwrap());
         }
         assert_eq!(archives[0], archives[1]);
+        let mode = fs::metadata(dir.path().join("a.zip")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let names = names_in(&dir.path().join("a.zip"));
         for name in [
             "computed.json",

@@ -166,7 +166,7 @@ impl Replicate<'_> {
     }
 
     /// Whether the session has a stage before the app: for a dataset that has a file, for a bulk of
-    /// them, or for files.
+    /// them, or for files. The secret manager goes by the same rule.
     async fn has_inputs(&self, facts: &Facts) -> Result<bool, Failure> {
         if !facts.params.input_files().is_empty() || facts.params.bulk_cid.is_some() {
             return Ok(true);
@@ -177,7 +177,7 @@ impl Replicate<'_> {
         }
         let dataset = self.hub().dataset(dataset).await;
         let dataset = dataset.map_err(|e| Failure::from_error(Cause::ChainUnreachable, &e))?;
-        Ok(dataset.is_some_and(|dataset| !dataset.multiaddr.is_empty()))
+        Ok(dataset.is_some_and(|dataset| !multiaddr::is_blank(&dataset.multiaddr)))
     }
 
     async fn seconds_for_inputs(&self, facts: &Facts) -> u64 {

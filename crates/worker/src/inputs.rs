@@ -11,19 +11,19 @@ use std::{
 };
 
 use chain::DatasetInfo;
-use protocol::{B256, Cause, multiaddr};
+use protocol::{Cause, digest, multiaddr};
 use reqwest::{
     Response,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use url::{Host, Url};
 
 use crate::{
     Failure,
+    output::hash_file,
     retry::{self, Fault, Tries},
 };
 
@@ -87,7 +87,7 @@ pub async fn fetch_dataset(
     let to = folder.join(dataset.address.to_checksum(None));
     let fetched = tries.run(&url, || fetch(&client, &url, &to, policy, FILE_BYTES_MAX));
     fetched.await.map_err(|e| failed(e.to_string()))?;
-    let hashed = tokio::task::spawn_blocking(move || checksum(&to)).await;
+    let hashed = tokio::task::spawn_blocking(move || hash_file(&to)).await;
     let found = hashed.map_err(io::Error::other).flatten();
     let found = found.map_err(|e| failed(e.to_string()))?;
     if dataset.checksum.is_zero() || found == dataset.checksum {
@@ -96,12 +96,6 @@ pub async fn fetch_dataset(
     let expected = dataset.checksum;
     let message = format!("{url} has the checksum {found}, on chain it is {expected}");
     Err(Failure::new(Cause::DatasetFileBadChecksum, message))
-}
-
-fn checksum(path: &Path) -> io::Result<B256> {
-    let mut hash = Sha256::new();
-    io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
-    Ok(B256::from_slice(&hash.finalize()))
 }
 
 async fn fetch_bounded(
@@ -171,7 +165,7 @@ impl<'a> Fetcher<'a> {
 pub fn names(urls: &[String]) -> Vec<String> {
     let mut used = HashSet::new();
     let distinct = |(number, url): (usize, &String)| {
-        let name = name_in(url).unwrap_or_else(|| format!("0x{:x}", Sha256::digest(url)));
+        let name = name_in(url).unwrap_or_else(|| format!("{:#x}", digest::file(url.as_bytes())));
         let name = if used.contains(&name) {
             format!("{number}-{name}")
         } else {

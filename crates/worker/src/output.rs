@@ -12,7 +12,6 @@ use protocol::{
     digest, environment,
     status::ReplicateStatus,
 };
-use sha2::{Digest, Sha256};
 
 use crate::{Failure, archive::RESULT_BYTES_MAX};
 
@@ -147,10 +146,9 @@ fn digest_of(path: &Path) -> Result<B256, Failure> {
     Ok(digest::folder(files))
 }
 
-fn hash_file(path: &Path) -> io::Result<B256> {
-    let mut hasher = Sha256::new();
-    io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(B256::from_slice(&hasher.finalize()))
+/// sha256 of a file's content.
+pub(crate) fn hash_file(path: &Path) -> io::Result<B256> {
+    digest::content(&mut fs::File::open(path)?)
 }
 
 /// Turns a failed download into a result that says so: the error itself is contributed, so the

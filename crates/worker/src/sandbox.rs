@@ -4,7 +4,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -53,12 +53,12 @@ impl Folders {
             root: root.to_owned(),
             is_kept: AtomicBool::new(false),
         };
+        create_closed(root)?;
         fs::create_dir_all(folders.input())?;
         fs::create_dir_all(folders.output())?;
         // Images with a USER of their own must be able to write; nobody else can reach the
         // folder, because its root is closed.
         fs::set_permissions(folders.output(), fs::Permissions::from_mode(0o777))?;
-        fs::set_permissions(root, fs::Permissions::from_mode(0o700))?;
         Ok(folders)
     }
 
@@ -94,6 +94,15 @@ impl Folders {
     pub fn archive(&self) -> PathBuf {
         self.root.join("output/iexec_out.zip")
     }
+}
+
+/// A new folder that is its owner's alone from the beginning. One that somebody else was quick to
+/// make, as anybody can in `/dev/shm`, is not taken.
+fn create_closed(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(folder)
 }
 
 impl Drop for Folders {
@@ -362,6 +371,18 @@ mod tests {
         };
         let many_files = ended(Reason::DiskFull, few).unwrap().message;
         assert!(many_files.contains("250000 files"), "{many_files}");
+    }
+
+    #[test]
+    fn a_folder_that_is_there_is_nobodys_secret_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, there) = (dir.path().join("a/b"), dir.path().join("there"));
+        create_closed(&new).unwrap();
+        let mode = fs::metadata(&new).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        fs::create_dir(&there).unwrap();
+        let taken = create_closed(&there).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Stages for Opened {
                 ("RESULT_STORAGE_CALLBACK", "no"),
             ],
         };
-        let fingerprint = format!("{:#x}", self.app);
-        Ok(environment(variables).of_image("enclave/test:1", &fingerprint))
+        Ok(environment(variables).of_image(format!("{:#x}", self.app)))
     }
 }
 

@@ -1,5 +1,8 @@
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -35,6 +38,8 @@ struct Manager {
     policy: Policy,
     /// Answers before it is well, e.g. 503.
     sick: AtomicU32,
+    /// Answers to evidence that are lost on the way.
+    lost: AtomicU32,
     /// What it says of the task.
     edit: fn(&mut Challenge),
     nonce: Mutex<Option<Challenge>>,
@@ -48,6 +53,7 @@ impl Manager {
             trusted: Simulator::open(&dir.path().join("seed")).unwrap(),
             policy: Simulator::policy(),
             sick: AtomicU32::new(0),
+            lost: AtomicU32::new(0),
             edit: |_| {},
             nonce: Mutex::default(),
             heard: AtomicU32::new(0),
@@ -109,6 +115,10 @@ async fn redeem(State(manager): State<Arc<Manager>>, Json(asked): Json<Redeem>) 
         let body = json!({ "error": "ATTESTATION_REJECTED", "reason": rejected.reason });
         return (Status::FORBIDDEN, Json(body)).into_response();
     }
+    if manager.lost.load(Ordering::Relaxed) > 0 {
+        manager.lost.fetch_sub(1, Ordering::Relaxed);
+        return Status::BAD_GATEWAY.into_response();
+    }
     let stage = asked.stage;
     let session = json!({
         "name": ID, "version": "0.1.0",
@@ -159,6 +169,35 @@ async fn each_stage_is_opened_by_evidence() {
     }
 }
 
+/// Of every kind: stages, tries, and an agent that was killed before the machine was booted again.
+#[tokio::test]
+async fn a_launch_is_measured_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (url, manager) = Manager::new(&dir).serve().await;
+    let machine = Arc::new(manager.trusted.attester());
+    let before = machine.event_log().unwrap().0.len();
+    for _ in 0..2 {
+        manager.lost.store(1, Ordering::Relaxed);
+        let job = job(&url, simulated(&dir, None));
+        let session = Session::with(&job, machine.clone()).unwrap();
+        for stage in Stage::ALL {
+            assert!(session.open(stage).await.is_ok(), "{stage}");
+        }
+    }
+    assert_eq!(machine.event_log().unwrap().0.len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_url_may_end_with_a_slash() {
+    let dir = tempfile::tempdir().unwrap();
+    let (url, _) = Manager::new(&dir).serve().await;
+    assert!(
+        open(&format!("{url}/"), simulated(&dir, None))
+            .await
+            .is_ok()
+    );
+}
+
 #[tokio::test]
 async fn another_installations_simulator_is_refused_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
@@ -186,7 +225,7 @@ async fn a_challenge_about_anything_else_gets_no_quote() {
         |c| c.worker = Address::ZERO,
         |c| c.enclave_challenge = Address::ZERO,
         |c| c.app_digest = B256::ZERO,
-        |c| c.stage = attest::Stage::PostCompute,
+        |c| c.stage = Stage::PostCompute,
     ];
     for edit in edits {
         let dir = tempfile::tempdir().unwrap();

@@ -19,6 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{net::Net, person::Person};
 
 const MARK: &str = "SIMULATED TEE";
+/// Told by the client, not by the worker.
+const WARNING: &str = "⚠ SIMULATED TEE: the enclaves of this network";
 /// As in the documentation of the push commands.
 const AT_PUSH: &str = "⚠ SIMULATED TEE: this secret manager releases secrets to simulated \
                        enclaves: do not push real secrets";
@@ -151,5 +153,27 @@ async fn shows(bench: &Bench, net: &Net, person: &Person) -> Result<()> {
     );
     let plain = person.warned("app run --force").await?;
     ensure!(plain["warning"].is_null(), "{plain}");
+    fails(person).await.context("a run that fails")
+}
+
+/// Nobody can pull the image: the task fails, and what was said before must not get lost.
+async fn fails(person: &Person) -> Result<()> {
+    let run = "app run --tag tee,tdx --watch --force --skip-preflight-check";
+    let raw = person.raw_fails(run).await?;
+    let is_told = |raw: &Value| {
+        raw["warning"]
+            .as_str()
+            .is_some_and(|it| it.starts_with(MARK))
+    };
+    let task = raw["tasks"][0]["taskid"].as_str().context("no task")?;
+    let show = format!("task show {task} --watch");
+    ensure!(is_told(&raw), "{raw}");
+    let raw = person.raw_fails(&show).await?;
+    ensure!(is_told(&raw), "{raw}");
+    for line in [run, &show] {
+        let said = person.fails(line).await?;
+        let count = said.stderr.matches(WARNING).count();
+        ensure!(count == 1, "{count} times: {said}");
+    }
     Ok(())
 }

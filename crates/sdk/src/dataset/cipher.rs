@@ -1,27 +1,15 @@
-//! A dataset's encryption: AES-256-CBC with PKCS#7 padding and the IV in front; the checksum is
-//! the sha256 of all of it (spec/client.md §4.8). Files are streamed, whatever their size.
+//! A dataset's encryption ([`protocol::cipher`]) with the checksum that goes on chain: the sha256
+//! of all of the encrypted file (spec/client.md §4.8). Files are streamed, whatever their size.
 
 use std::io::{self, Read, Write};
 
-use aes::{
-    Aes256,
-    cipher::{
-        BlockDecryptMut, BlockEncryptMut, KeyIvInit, block_padding::Pkcs7,
-        generic_array::GenericArray,
-    },
-};
-use protocol::B256;
+use protocol::{B256, cipher};
 use sha2::{Digest, Sha256};
+
+pub use protocol::{cipher::Iv, digest::content as checksum};
 
 use super::Key;
 use crate::Error;
-
-/// The first bytes of an encrypted dataset.
-pub type Iv = [u8; BLOCK];
-
-const BLOCK: usize = 16;
-/// Read at once: whole blocks, large enough that the system calls do not count.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A new one from the operating system.
 pub fn random_iv() -> Iv {
@@ -38,118 +26,100 @@ pub fn encrypt(
     iv: Iv,
     from: &mut impl Read,
     to: &mut impl Write,
-    mut seen: impl FnMut(u64),
+    seen: impl FnMut(u64),
 ) -> io::Result<B256> {
-    let mut cipher = cbc::Encryptor::<Aes256>::new(key.bytes().into(), &iv.into());
-    let mut hash = Sha256::new();
-    let mut emit = |bytes: &[u8]| {
-        hash.update(bytes);
-        to.write_all(bytes)
+    let mut from = Counted {
+        from,
+        total: 0,
+        seen,
     };
-    emit(&iv)?;
-    let (mut chunk, mut total) = (vec![0; CHUNK_BYTES], 0);
-    loop {
-        let count = fill(from, &mut chunk)?;
-        total += count as u64;
-        if count < CHUNK_BYTES {
-            let last = cipher.encrypt_padded_mut::<Pkcs7>(&mut chunk, count);
-            emit(last.map_err(io::Error::other)?)?;
-            seen(total);
-            break;
-        }
-        for block in chunk.chunks_exact_mut(BLOCK) {
-            cipher.encrypt_block_mut(GenericArray::from_mut_slice(block));
-        }
-        emit(&chunk)?;
-        seen(total);
-    }
-    Ok(B256::from_slice(&hash.finalize()))
+    let mut to = Hashed {
+        to,
+        hash: Sha256::new(),
+    };
+    cipher::encrypt(&key.0, iv, &mut from, &mut to)?;
+    Ok(B256::from_slice(&to.hash.finalize()))
 }
 
-/// Reads until `chunk` is full or there is no more.
-fn fill(from: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while count < chunk.len() {
-        match from.read(&mut chunk[count..]) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Tells how far it was read.
+struct Counted<'a, R, F> {
+    from: &'a mut R,
+    total: u64,
+    seen: F,
+}
+
+impl<R: Read, F: FnMut(u64)> Read for Counted<'_, R, F> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(to)?;
+        self.total += count as u64;
+        (self.seen)(self.total);
+        Ok(count)
     }
-    Ok(count)
+}
+
+/// Hashes what is written.
+struct Hashed<'a, W> {
+    to: &'a mut W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashed<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.to.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// The content of an encrypted dataset.
 ///
 /// # Errors
 /// [`Error::Invalid`] when it is damaged or the key is another dataset's.
-pub fn decrypt(key: &Key, encrypted: &[u8]) -> Result<Vec<u8>, Error> {
-    let damaged = || Error::invalid("dataset", "it is damaged, or the key is not its own");
-    let (iv, text) = encrypted.split_at_checked(BLOCK).ok_or_else(damaged)?;
-    cbc::Decryptor::<Aes256>::new(key.bytes().into(), GenericArray::from_slice(iv))
-        .decrypt_padded_vec_mut::<Pkcs7>(text)
-        .map_err(|_| damaged())
-}
-
-/// The checksum that goes on chain for an encrypted dataset.
-///
-/// # Errors
-/// What reading failed with.
-pub fn checksum(encrypted: &mut impl Read) -> io::Result<B256> {
-    let mut hash = Sha256::new();
-    io::copy(encrypted, &mut hash)?;
-    Ok(B256::from_slice(&hash.finalize()))
+pub fn decrypt(key: &Key, mut encrypted: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut content = Vec::with_capacity(encrypted.len());
+    let opened = cipher::decrypt(&key.0, &mut encrypted, &mut content);
+    let damaged = |_| Error::invalid("dataset", "it is damaged, or the key is not its own");
+    opened.map(|()| content).map_err(damaged)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn encrypt_all(key: &Key, iv: Iv, content: &[u8]) -> (Vec<u8>, B256) {
-        let mut encrypted = Vec::new();
-        let checksum = encrypt(key, iv, &mut &content[..], &mut encrypted, |_| {}).unwrap();
-        (encrypted, checksum)
-    }
+    /// Takes as little as it may.
+    struct Narrow(Vec<u8>);
 
-    /// A reader that gives as little as it may.
-    struct Drops<'a>(&'a [u8]);
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(777);
+            self.0.write(&bytes[..count])
+        }
 
-    impl Read for Drops<'_> {
-        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-            let count = self.0.len().min(to.len()).min(777);
-            self.0.read(&mut to[..count])
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
     #[test]
-    fn chunks_leave_no_trace() {
-        let key = Key::from_bytes([3; 32]);
-        for length in [
-            CHUNK_BYTES - 1,
-            CHUNK_BYTES,
-            CHUNK_BYTES + 1,
-            3 * CHUNK_BYTES,
-        ] {
-            let content: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
-            let (at_once, sum) = encrypt_all(&key, [4; BLOCK], &content);
-            assert_eq!(at_once.len(), BLOCK + (length / BLOCK + 1) * BLOCK);
-            assert_eq!(decrypt(&key, &at_once).unwrap(), content);
-            let (mut in_drops, mut seen) = (Vec::new(), 0);
-            let told = |total| seen = total;
-            let again = encrypt(&key, [4; BLOCK], &mut Drops(&content), &mut in_drops, told);
-            assert_eq!((again.unwrap(), in_drops), (sum, at_once));
-            assert_eq!(seen, length as u64);
-        }
+    fn the_checksum_is_that_of_the_file_and_every_byte_is_seen() {
+        let (key, content) = (Key::from_bytes([3; 32]), vec![b'a'; 200_000]);
+        let (mut file, mut seen) = (Narrow(Vec::new()), 0);
+        let told = |total| seen = total;
+        let sum = encrypt(&key, [4; 16], &mut &content[..], &mut file, told).unwrap();
+        assert_eq!(seen, content.len() as u64);
+        assert_eq!(checksum(&mut &file.0[..]).unwrap(), sum);
+        assert_eq!(decrypt(&key, &file.0).unwrap(), content);
     }
 
     #[test]
     fn damaged_files_and_wrong_keys_are_refused() {
-        let key = Key::from_bytes([3; 32]);
-        let (encrypted, _) = encrypt_all(&key, [4; BLOCK], b"0123456789abcdef");
-        assert!(decrypt(&key, &encrypted[..10]).is_err());
-        assert!(decrypt(&key, &encrypted[..BLOCK + 7]).is_err());
-        assert!(decrypt(&key, &encrypted[..BLOCK]).is_err());
-        assert!(decrypt(&Key::from_bytes([5; 32]), &encrypted).is_err());
+        let (key, mut file) = (Key::from_bytes([3; 32]), Vec::new());
+        encrypt(&key, [4; 16], &mut &b"text"[..], &mut file, |_| {}).unwrap();
+        assert!(decrypt(&key, &file[..10]).is_err());
+        assert!(decrypt(&Key::from_bytes([5; 32]), &file).is_err());
     }
 }

@@ -31,7 +31,7 @@ pub async fn check_needs(client: &Client, order: &AnyOrder) -> Result<Vec<String
     match order {
         AnyOrder::App(order) => preflight::app(client, order.order.app)
             .await
-            .map(|()| vec![]),
+            .map(|_| vec![]),
         AnyOrder::Dataset(order) if order.order.tag.is_tee() => {
             preflight::dataset(client, order.order.dataset).await
         }

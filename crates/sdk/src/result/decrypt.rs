@@ -2,34 +2,29 @@
 //! §4.8).
 
 use aes::{
-    Aes128, Aes256,
-    cipher::{
-        BlockDecrypt, BlockDecryptMut, KeyInit, KeyIvInit, block_padding::Pkcs7,
-        generic_array::GenericArray,
-    },
+    Aes128,
+    cipher::{BlockDecrypt, KeyInit, generic_array::GenericArray},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use protocol::cipher::{self, BLOCK_BYTES, KEY_ENTRY, Key, PAYLOAD_ENTRY};
 use rsa::{Pkcs1v15Encrypt, RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey};
 
 use super::{
     RESULT_BYTES_MAX,
     archive::{Archive, Member},
-    verify::{ENCRYPTED_PAYLOAD, at_root},
+    verify::at_root,
 };
 use crate::Error;
 
-/// The entry with the archive's key.
-const KEY_ENTRY: &str = "aes-key.rsa";
-/// Bytes of that entry.
+/// Bytes of the entry with the key.
 const KEY_BYTES_MAX: u64 = 1_000;
 /// How every name of an encrypted archive ends, wherever it lies.
 const PAYLOAD_ENDING: &str = ".zip.aes";
-const BLOCK: usize = 16;
 
 /// The zip inside an encrypted archive. `pem` is the beneficiary's key, PKCS#8 or PKCS#1.
 ///
 /// The encryption has no authentication, so the zip must be whole; whether it is what the workers
-/// agreed on only the chain can tell: see [`verify`](super::verify()).
+/// agreed on only the chain can tell: see [`verify_opened`](super::verify_opened()).
 ///
 /// # Errors
 /// [`Error::NoResult`] with the reason: not an encrypted archive, another beneficiary's, damaged.
@@ -47,14 +42,14 @@ fn open(archive: &[u8], pem: &str) -> Result<Vec<u8>, String> {
     let members = archive.members()?;
     let key = find(&members, KEY_ENTRY, |name| name == KEY_ENTRY)?;
     let wrapped = archive.content(key, KEY_BYTES_MAX)?;
-    let payload = find(&members, ENCRYPTED_PAYLOAD, |name| {
+    let payload = find(&members, PAYLOAD_ENTRY, |name| {
         name.ends_with(PAYLOAD_ENDING)
     })?;
     let payload = archive.content(payload, RESULT_BYTES_MAX as u64)?;
     let key = unwrap_key(&private, wrapped)?;
-    let opened = match key.len() {
-        32 => open_cbc(&key, &payload),
-        _ => open_legacy(&key, &payload),
+    let opened = match key.as_slice().try_into() {
+        Ok(key) => open_cbc(&Key::from_bytes(key), &payload),
+        Err(_) => open_legacy(&key, &payload),
     }?;
     Archive::check_whole(&opened)?;
     Ok(opened)
@@ -101,32 +96,28 @@ fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// AES-256-CBC, the first block is the IV.
-fn open_cbc(key: &[u8], payload: &[u8]) -> Result<Vec<u8>, String> {
-    let damaged = || "its content is damaged".to_owned();
-    let (iv, text) = payload.split_at_checked(BLOCK).ok_or_else(damaged)?;
-    cbc::Decryptor::<Aes256>::new_from_slices(key, iv)
-        .map_err(|_| damaged())?
-        .decrypt_padded_vec_mut::<Pkcs7>(text)
-        .map_err(|_| damaged())
+fn damaged() -> String {
+    "its content is damaged".to_owned()
+}
+
+fn open_cbc(key: &Key, mut payload: &[u8]) -> Result<Vec<u8>, String> {
+    let mut opened = Vec::with_capacity(payload.len());
+    cipher::decrypt(key, &mut payload, &mut opened).map_err(|_| damaged())?;
+    Ok(opened)
 }
 
 /// AES-128-ECB under base64, as written years ago.
 fn open_legacy(key: &[u8], payload: &[u8]) -> Result<Vec<u8>, String> {
-    let damaged = || "its content is damaged".to_owned();
     let mut text = from_base64(payload).ok_or_else(damaged)?;
-    let cipher = Aes128::new_from_slice(key).map_err(|_| damaged())?;
-    if text.is_empty() || text.len() % BLOCK != 0 {
+    let aes = Aes128::new_from_slice(key).map_err(|_| damaged())?;
+    if text.len() % BLOCK_BYTES != 0 {
         return Err(damaged());
     }
-    for block in text.chunks_exact_mut(BLOCK) {
-        cipher.decrypt_block(GenericArray::from_mut_slice(block));
+    for block in text.chunks_exact_mut(BLOCK_BYTES) {
+        aes.decrypt_block(GenericArray::from_mut_slice(block));
     }
-    let padding = usize::from(text.last().copied().unwrap_or_default());
-    if !(1..=BLOCK).contains(&padding) {
-        return Err(damaged());
-    }
-    text.truncate(text.len() - padding);
+    let content = cipher::unpad(&text).ok_or_else(damaged)?.len();
+    text.truncate(content);
     Ok(text)
 }
 
@@ -164,7 +155,7 @@ mod tests {
 
     #[test]
     fn entries_may_lie_in_folders() {
-        let (key, payload) = (KEY_ENTRY, ENCRYPTED_PAYLOAD);
+        let (key, payload) = (KEY_ENTRY, PAYLOAD_ENTRY);
         for nested in ["iexec_out/result.zip.aes", "a/b/iexec_out.zip.aes"] {
             let archive = moved(&[(key, "iexec_out/aes-key.rsa"), (payload, nested)]);
             assert_eq!(decrypt(&archive, KEY).unwrap(), INNER, "{nested}");
@@ -176,6 +167,25 @@ mod tests {
         ]);
         let error = decrypt(&twice, KEY).unwrap_err().to_string();
         assert!(error.contains("more than one"), "{error}");
+    }
+
+    /// A block whose last byte is a length, and whose others are not that padding.
+    #[test]
+    fn an_old_archive_is_cut_exactly_or_refused() {
+        use aes::cipher::BlockEncrypt;
+
+        let key = [7; BLOCK_BYTES];
+        let close = |mut block: [u8; BLOCK_BYTES]| {
+            let aes = Aes128::new_from_slice(&key).unwrap();
+            aes.encrypt_block(GenericArray::from_mut_slice(&mut block));
+            STANDARD.encode(block)
+        };
+        let mut block = [b'x'; BLOCK_BYTES];
+        block[14..].copy_from_slice(&[2, 2]);
+        let opened = open_legacy(&key, close(block).as_bytes());
+        assert_eq!(opened.unwrap(), [b'x'; 14]);
+        block[14] = 3;
+        assert!(open_legacy(&key, close(block).as_bytes()).is_err());
     }
 
     #[test]

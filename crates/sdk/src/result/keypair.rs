@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chain::Wallet;
-use protocol::Address;
+use protocol::{Address, cipher::RSA_BITS};
 use rsa::{
     RsaPrivateKey, RsaPublicKey,
     pkcs1::DecodeRsaPrivateKey,
@@ -17,9 +17,6 @@ use crate::{
 
 /// Bits of the key: what the official client makes.
 pub const BITS: usize = 4_096;
-
-/// A key of fewer bits can be factored, and is not taken from elsewhere.
-pub const BITS_MIN: usize = 2_048;
 
 /// A new key pair as PEM texts.
 pub struct KeyPair {
@@ -64,13 +61,20 @@ pub fn import(pem: &str) -> Result<KeyPair, Error> {
     let private = RsaPrivateKey::from_pkcs8_pem(pem)
         .or_else(|_| RsaPrivateKey::from_pkcs1_pem(pem))
         .map_err(|_| wrong("it is not an RSA private key in PEM, without a password".to_owned()))?;
-    let bits = private.n().bits();
-    if bits < BITS_MIN {
-        return Err(wrong(format!(
-            "it has {bits} bits, at least {BITS_MIN} are needed"
-        )));
-    }
+    check_bits(&private)?;
     to_pem(&private).map_err(wrong)
+}
+
+/// What an enclave would refuse after the run was paid is refused before.
+fn check_bits(key: &impl PublicKeyParts) -> Result<(), Error> {
+    let (bits, min, max) = (key.n().bits(), RSA_BITS.start(), RSA_BITS.end());
+    match RSA_BITS.contains(&bits) {
+        true => Ok(()),
+        false => Err(Error::invalid(
+            "encryption key",
+            format!("it has {bits} bits, and enclaves take {min} to {max}"),
+        )),
+    }
 }
 
 fn make(rng: &mut (impl rand::RngCore + rand::CryptoRng), bits: usize) -> Result<KeyPair, String> {
@@ -123,17 +127,14 @@ fn encode(pem: &str) -> Result<String, Error> {
     let pem = pem.trim();
     let inner = STANDARD.decode(pem).ok();
     let inner = inner.and_then(|bytes| String::from_utf8(bytes).ok());
-    let is_key = |text: &str| RsaPublicKey::from_public_key_pem(text.trim()).is_ok();
-    if inner.is_some_and(|text| is_key(&text)) {
-        return Ok(pem.to_owned());
-    }
-    match is_key(pem) {
-        true => Ok(STANDARD.encode(pem)),
-        false => Err(Error::invalid(
-            "encryption key",
-            "it is not an RSA public key in PEM",
-        )),
-    }
+    let read = |text: &str| RsaPublicKey::from_public_key_pem(text.trim()).ok();
+    let (key, value) = match inner.as_deref().and_then(read) {
+        Some(key) => (Some(key), pem.to_owned()),
+        None => (read(pem), STANDARD.encode(pem)),
+    };
+    let none = || Error::invalid("encryption key", "it is not an RSA public key in PEM");
+    check_bits(&key.ok_or_else(none)?)?;
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_pair_fits_together_and_is_taken_by_the_sms() {
-        let pair = generate(&mut StdRng::seed_from_u64(1), 1_024).unwrap();
+        let pair = generate(&mut StdRng::seed_from_u64(1), 2_048).unwrap();
         assert!(pair.private.starts_with("-----BEGIN PRIVATE KEY-----\n"));
         assert!(pair.public.starts_with("-----BEGIN PUBLIC KEY-----\n"));
         let value = encode(&pair.public).unwrap();
@@ -169,14 +170,14 @@ mod tests {
         assert_eq!(pair.public.trim(), PUBLIC.trim());
         assert_eq!(import(&pair.private).unwrap().private, pair.private);
         assert!(import(PUBLIC).is_err());
-        let small = generate(&mut StdRng::seed_from_u64(2), 1_024)
-            .unwrap()
-            .private;
-        let error = import(&small).unwrap_err().to_string();
-        assert!(
-            error.contains("1024 bits") && !error.contains("PRIVATE"),
-            "{error}"
-        );
+        let small = generate(&mut StdRng::seed_from_u64(2), 1_024).unwrap();
+        let refused = [import(&small.private).err(), encode(&small.public).err()];
+        for error in refused.map(|error| error.unwrap().to_string()) {
+            assert!(
+                error.contains("1024 bits") && !error.contains("KEY-----"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use protocol::{
 use crate::{Client, Error, error::Api, http::Call};
 
 pub use decrypt::decrypt;
-pub use verify::{Proof, verify};
+pub use verify::{Proof, verify, verify_opened};
 
 /// Bytes of an archive: the limit of the official client's decryption (spec/client.md §4.8).
 const RESULT_BYTES_MAX: usize = 1_000_000_000;

@@ -8,18 +8,19 @@ use std::{
     path::Path,
 };
 
-use aes::{
-    Aes256,
-    cipher::{BlockEncryptMut, KeyIvInit, block_padding::Pkcs7},
+use protocol::{
+    Tag,
+    cipher::{self, Key},
+    deal::TaskStatus,
+    digest,
 };
-use protocol::{Tag, deal::TaskStatus, digest};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rsa::{Pkcs1v15Encrypt, RsaPublicKey, pkcs8::DecodePublicKey};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-use super::{decrypt, verify};
+use super::{decrypt, verify, verify_opened};
 use crate::view::tests::{sample_deal, sample_task};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors");
@@ -63,8 +64,10 @@ fn manifest() -> Manifest {
 
 /// As post-compute does it (spec/secrets-tee.md §3.2).
 fn payload(inner: &[u8], key: &[u8], iv: &[u8]) -> Vec<u8> {
-    let cipher = cbc::Encryptor::<Aes256>::new_from_slices(key, iv).unwrap();
-    [iv, &cipher.encrypt_padded_vec_mut::<Pkcs7>(inner)].concat()
+    let (key, iv) = (key.try_into().unwrap(), iv.try_into().unwrap());
+    let (mut inner, mut payload) = (inner, Vec::new());
+    cipher::encrypt(&Key::from_bytes(key), iv, &mut inner, &mut payload).unwrap();
+    payload
 }
 
 fn archive(key: &[u8], payload: &[u8]) -> Vec<u8> {
@@ -174,12 +177,12 @@ fn no_flipped_bit_changes_what_is_believed() {
     task.result_digest = digest::file(&content);
     task.consensus_value = digest::result_hash(task.id, task.result_digest);
     let inner = decrypt(&encrypted, &key).unwrap();
-    assert!(verify(&inner, &deal, &task).is_ok());
+    assert!(verify_opened(&inner, &deal, &task).is_ok());
     for index in 0..payload.len() {
         let mut changed = payload.clone();
         changed[index] ^= 1;
         if let Ok(inner) = decrypt(&archive(&wrapped, &changed), &key)
-            && verify(&inner, &deal, &task).is_ok()
+            && verify_opened(&inner, &deal, &task).is_ok()
         {
             assert_eq!(member(&inner, "result.txt"), content, "byte {index}");
         }

@@ -2,9 +2,11 @@
 
 use protocol::{
     B256,
+    cipher::{KEY_ENTRY, PAYLOAD_ENTRY},
     computed::{self, ComputedFile},
     deal::{Deal, Task},
     digest,
+    params::DealParams,
 };
 
 use super::archive::{Archive, Member};
@@ -21,22 +23,42 @@ pub enum Proof {
     Encrypted,
 }
 
-/// The entry that only encrypted archives have (spec/client.md §4.8).
-pub(super) const ENCRYPTED_PAYLOAD: &str = "iexec_out.zip.aes";
 /// Bytes of computed.json.
 const COMPUTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Compares `archive` with the consensus on chain.
+/// Compares an archive with the consensus on chain, as it was stored: one that the deal had
+/// encrypted proves nothing before it is opened.
 ///
 /// # Errors
 /// [`Error::Unverified`] with the reason.
 pub fn verify(archive: &[u8], deal: &Deal, task: &Task) -> Result<Proof, Error> {
-    let unverified = |reason: String| Error::Unverified { reason };
-    let mut archive = Archive::open(archive).map_err(unverified)?;
-    let members = archive.members().map_err(unverified)?;
-    if deal.tag.is_tee() && at_root(&members, ENCRYPTED_PAYLOAD).is_some() {
-        return Ok(Proof::Encrypted);
+    match is_encrypted(archive, deal)? {
+        true => Ok(Proof::Encrypted),
+        false => verify_opened(archive, deal, task),
     }
+}
+
+/// What only the deal and the archive tell together: an app may write files of any name.
+fn is_encrypted(archive: &[u8], deal: &Deal) -> Result<bool, Error> {
+    let params = DealParams::from_chain(&deal.params);
+    if !deal.tag.is_tee() || params.iexec_result_encryption != Some(true) {
+        return Ok(false);
+    }
+    let members = Archive::open(archive).and_then(|mut archive| archive.members());
+    let members = members.map_err(|reason| Error::Unverified { reason })?;
+    let has = |name| at_root(&members, name).is_some();
+    Ok(has(KEY_ENTRY) && has(PAYLOAD_ENTRY))
+}
+
+/// Compares what was decrypted with the consensus on chain. Whatever is in it, it is never taken
+/// for encrypted once more: anybody can encrypt anything for a beneficiary.
+///
+/// # Errors
+/// [`Error::Unverified`] with the reason.
+pub fn verify_opened(opened: &[u8], deal: &Deal, task: &Task) -> Result<Proof, Error> {
+    let unverified = |reason: String| Error::Unverified { reason };
+    let mut archive = Archive::open(opened).map_err(unverified)?;
+    let members = archive.members().map_err(unverified)?;
     let candidates = digests(&mut archive, &members, deal.has_callback()).map_err(unverified)?;
     let agreed = |digest: &B256| {
         digest::result_hash(task.id, *digest) == task.consensus_value
@@ -255,15 +277,50 @@ mod tests {
         assert!(error(&zip(&[("computed.json", &computed)])).contains("not inside"));
     }
 
-    #[test]
-    fn encrypted_archives_are_told_apart() {
+    /// A deal that asked for an encrypted result.
+    fn secret_deal() -> Deal {
         let mut deal = sample_deal();
         deal.tag = Tag::TEE_TDX;
-        let archive = zip(&[("aes-key.rsa", "k"), (ENCRYPTED_PAYLOAD, "p")]);
+        let params = DealParams {
+            iexec_result_encryption: Some(true),
+            ..DealParams::default()
+        };
+        deal.params = params.to_text();
+        deal
+    }
+
+    #[test]
+    fn encrypted_archives_are_told_apart() {
+        let archive = zip(&[(KEY_ENTRY, "k"), (PAYLOAD_ENTRY, "p")]);
+        let task = agreed_on(B256::ZERO);
         assert_eq!(
-            verify(&archive, &deal, &agreed_on(B256::ZERO)).unwrap(),
+            verify(&archive, &secret_deal(), &task).unwrap(),
             Proof::Encrypted
         );
-        assert!(verify(&archive, &sample_deal(), &agreed_on(B256::ZERO)).is_err());
+        assert!(verify(&archive, &sample_deal(), &task).is_err());
+        assert!(verify_opened(&archive, &secret_deal(), &task).is_err());
     }
+
+    #[test]
+    fn an_app_may_write_a_file_that_is_called_as_the_payload() {
+        let computed = names("/iexec_out/result.txt");
+        let archive = |text| {
+            zip(&[
+                ("computed.json", &computed),
+                (KEY_ENTRY, "k"),
+                (PAYLOAD_ENTRY, "p"),
+                ("result.txt", text),
+            ])
+        };
+        let task = agreed_on(digest::file(b"hello"));
+        let mut open_deal = secret_deal();
+        open_deal.params = "{}".to_owned();
+        for (judge, deal) in [(verify_opened as Judge, secret_deal()), (verify, open_deal)] {
+            let proof = judge(&archive("hello"), &deal, &task);
+            assert_eq!(proof.unwrap(), Proof::Verified);
+            assert!(judge(&archive("hellO"), &deal, &task).is_err());
+        }
+    }
+
+    type Judge = fn(&[u8], &Deal, &Task) -> Result<Proof, Error>;
 }

@@ -1,6 +1,7 @@
 //! What a run needs besides orders and money, asked before anything is signed
 //! (spec/client.md §5.1).
 
+use chain::AppInfo;
 use protocol::{Address, Tag, order::RequestOrder, params::DealParams};
 
 use crate::{
@@ -23,15 +24,15 @@ struct Missing {
 /// How an app is made to fit again.
 const REDEPLOY: &str = "its owner deploys it again; or use --skip-preflight-check";
 
-/// Whether workers can run the app at all: it has the checksum that pins its image, and no
-/// enclave configuration of the frameworks that are gone.
+/// The app, if workers can run it at all: it has the checksum that pins its image, and no enclave
+/// configuration of the frameworks that are gone.
 ///
 /// Whether the image can be pulled is for the worker to find out: it may lie in a registry that
 /// only workers reach.
 ///
 /// # Errors
 /// [`Error::Misuse`], [`Error::NotFound`], [`Error::Chain`].
-pub async fn app(client: &Client, app: Address) -> Result<(), Error> {
+pub async fn app(client: &Client, app: Address) -> Result<AppInfo, Error> {
     let info = crate::app::show(client, app).await?;
     if info.checksum.is_zero() {
         let reason = format!(
@@ -43,7 +44,7 @@ pub async fn app(client: &Client, app: Address) -> Result<(), Error> {
         let reason = format!("app {app} is made for an enclave framework that is no longer served");
         return Err(Misuse::error(Code::LegacyEnclaveApp, reason, REDEPLOY));
     }
-    Ok(())
+    Ok(info)
 }
 
 /// Checks what the deal of these orders needs besides money; what could not be looked at comes

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use protocol::{
     Address, Cause,
     deal::{Deal, Task},
+    multiaddr,
     params::DealParams,
     sms,
 };
@@ -44,7 +45,7 @@ pub(crate) async fn describe(
         task: task.id,
         index: task.index,
         app: app.ok_or(failed)?,
-        dataset: dataset.filter(|dataset| !dataset.multiaddr.is_empty()),
+        dataset: dataset.filter(|dataset| !multiaddr::is_blank(&dataset.multiaddr)),
         bulk,
         deal,
         params,

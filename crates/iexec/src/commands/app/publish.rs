@@ -1,7 +1,7 @@
 //! `iexec app publish`.
 
 use chain::Asset;
-use sdk::{app::Offer, run::preflight};
+use sdk::{Client, app::Offer, run::preflight};
 
 use crate::{
     commands::asset::publish::{self, restriction},
@@ -42,5 +42,6 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
              the official client 9.0.1 asks for confidential ones",
         );
     }
-    publish::run(&args.common, context, &terms, &offer, preflight::app).await
+    let preflight = async |client: &Client, app| preflight::app(client, app).await.map(drop);
+    publish::run(&args.common, context, &terms, &offer, preflight).await
 }

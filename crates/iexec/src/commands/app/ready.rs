@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use chain::AppInfo;
 use engine::{Digest, Engine, ImageRef};
-use protocol::{Address, B256, multiaddr};
+use protocol::{B256, multiaddr};
 use sdk::{
     Client,
     image::{self, Lookup, Resolved},
@@ -16,22 +17,19 @@ use crate::{context::Context, outcome::Failure, resolver::EngineResolver};
 /// A registry that needs longer is left to the workers.
 const LOOKUP_MAX: Duration = Duration::from_secs(10);
 
-/// Checks the deal of these orders; tells what could not be looked at.
+/// Checks the deal of these orders, which sell `app`; tells what could not be looked at.
 pub(crate) async fn check(
     context: &Context,
     client: &Client,
+    app: &AppInfo,
     orders: &Orders,
 ) -> Result<(), Failure> {
-    let app = orders.app.order.app;
-    for unknown in preflight::deal(client, orders).await? {
-        context.note(unknown);
-    }
+    context.notes(preflight::deal(client, orders).await?);
     if !orders.tag().is_tee() {
         return Ok(());
     }
-    if let Some(unknown) = image(context, client, app).await? {
-        context.note(unknown);
-    }
+    context.notes(image(context, app).await?);
+    let app = app.address;
     if !sdk::app::has_secret(client, app).await? {
         context.note(format!(
             "App {app} has no secret of its developer: IEXEC_APP_DEVELOPER_SECRET will be unset"
@@ -41,17 +39,12 @@ pub(crate) async fn check(
 }
 
 /// The image that the app's checksum pins must be where its name says.
-async fn image(
-    context: &Context,
-    client: &Client,
-    app: Address,
-) -> Result<Option<String>, sdk::Error> {
-    let info = sdk::app::show(client, app).await?;
-    let name = multiaddr::decode(&info.multiaddr);
-    let asked = tokio::time::timeout(LOOKUP_MAX, look_up(context, &name, info.checksum)).await;
+async fn image(context: &Context, app: &AppInfo) -> Result<Option<String>, sdk::Error> {
+    let name = multiaddr::decode(&app.multiaddr);
+    let asked = tokio::time::timeout(LOOKUP_MAX, look_up(context, &name, app.checksum)).await;
     let slow = || Lookup::Unknown("the registry is slow".to_owned());
     let (by_name, by_digest) = asked.unwrap_or_else(|_| (slow(), slow()));
-    image::confirm(app, &name, info.checksum, &by_name, &by_digest)
+    image::confirm(app.address, &name, app.checksum, &by_name, &by_digest)
 }
 
 async fn look_up(context: &Context, name: &str, checksum: B256) -> (Lookup, Lookup) {

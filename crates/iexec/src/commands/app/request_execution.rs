@@ -60,9 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let order = execution::draft(&client, found.address()?, &wishes, prices).await?;
     if !args.skip_preflight_check {
         preflight::app(&client, order.app).await?;
-        for unknown in preflight::request(&client, &order, order.tag).await? {
-            context.note(unknown);
-        }
+        context.notes(preflight::request(&client, &order, order.tag).await?);
     }
     let order = AnyOrder::Request(Signed {
         order,

@@ -54,17 +54,15 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         .await?
         .with_policy(args.tx.policy()?);
     let wishes = args.wishes.read(args.app.as_deref(), context, &client)?;
-    if !args.skip_preflight_check {
-        preflight::app(&client, wishes.app).await?;
-    }
-    let draft = run::plan::draft(&client, found.address()?, &wishes).await?;
-    if !args.skip_preflight_check {
-        ready::check(context, &client, &draft.orders).await?;
-    }
-    let warning = match draft.orders.tag().is_tee() {
-        true => tee::at_run(context, &client).await,
-        false => None,
+    let app = match args.skip_preflight_check {
+        true => None,
+        false => Some(preflight::app(&client, wishes.app).await?),
     };
+    let draft = run::plan::draft(&client, found.address()?, &wishes).await?;
+    if let Some(app) = &app {
+        ready::check(context, &client, app, &draft.orders).await?;
+    }
+    tee::at_run(context, &client, draft.orders.tag()).await;
     if !draft.cost.is_zero() && !args.force {
         let cost = rlc::to_rlc(draft.cost);
         prompt::confirm(&format!(
@@ -75,8 +73,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let actor = client.actor(wallet.clone());
     let plan = draft.sign(&actor)?;
     let started = run::execute(&actor, &plan).await?;
-    let report = follow(args, context, &client, &wallet, &started).await?;
-    Ok(report.with_warning(warning))
+    follow(args, context, &client, &wallet, &started).await
 }
 
 async fn follow(

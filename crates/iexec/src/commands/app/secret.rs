@@ -38,7 +38,7 @@ pub(crate) async fn push(args: &Args, context: &Context) -> Result<Report, Failu
     let chain_id = client.hub().chain_id();
     let app = context.address_or_deployed(args.address.as_deref(), Asset::App, chain_id)?;
     context.note(format!("App {app}"));
-    let warning = tee::at_push(context, &client).await;
+    tee::at_push(context, &client).await;
     let value = match &args.secret_value {
         Some(value) => value.text().to_owned(),
         None => prompt::secret("the secret of the app", "--secret-value")?,
@@ -48,5 +48,5 @@ pub(crate) async fn push(args: &Args, context: &Context) -> Result<Report, Failu
     }
     let actor = client.actor(found.unlock(&args.wallet)?);
     app::push_secret(&client, &actor, app, &value).await?;
-    Ok(secret::pushed().with_warning(warning))
+    Ok(secret::pushed())
 }

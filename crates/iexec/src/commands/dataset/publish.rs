@@ -38,9 +38,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let is_tee = terms.tag.is_tee();
     let preflight = async |client: &Client, address| {
         if is_tee {
-            for unknown in preflight::dataset(client, address).await? {
-                context.note(unknown);
-            }
+            context.notes(preflight::dataset(client, address).await?);
         }
         Ok(())
     };

@@ -43,10 +43,10 @@ pub(crate) async fn push(args: &Args, context: &Context) -> Result<Report, Failu
     let address = args.address.as_deref();
     let dataset = context.address_or_deployed(address, Asset::Dataset, chain_id)?;
     context.note(format!("Dataset {dataset}"));
-    let warning = tee::at_push(context, &client).await;
+    tee::at_push(context, &client).await;
     let actor = client.actor(found.unlock(&args.wallet)?);
     dataset::push_key(&client, &actor, dataset, &key).await?;
-    Ok(secret::pushed().with_warning(warning))
+    Ok(secret::pushed())
 }
 
 impl Args {

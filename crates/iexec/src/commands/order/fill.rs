@@ -75,13 +75,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     };
     let estimate = fill::estimate(&client, &orders, trusted).await?;
     if !args.skip_preflight_check {
-        preflight::app(&client, orders.app.order.app).await?;
-        ready::check(context, &client, &orders).await?;
+        let app = preflight::app(&client, orders.app.order.app).await?;
+        ready::check(context, &client, &app, &orders).await?;
     }
-    let warning = match orders.tag().is_tee() {
-        true => tee::at_run(context, &client).await,
-        false => None,
-    };
+    tee::at_run(context, &client, orders.tag()).await;
     if !estimate.total.is_zero() && !args.force {
         let (volume, total) = (estimate.volume, rlc::to_rlc(estimate.total));
         prompt::confirm(&format!(
@@ -111,7 +108,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         "txHash": started.receipt.tx,
     });
     let message = format!("{volume} task successfully purchased with dealid {deal}");
-    Ok(Report::new(raw, message).with_warning(warning))
+    Ok(Report::new(raw, message))
 }
 
 impl Args {

@@ -46,9 +46,7 @@ async fn publish(
 ) -> Result<Value, Failure> {
     let order = resolve(context, client, kind, hash).await?;
     if !args.skip_preflight_check {
-        for unknown in life::check_needs(client, &order).await? {
-            context.note(unknown);
-        }
+        context.notes(life::check_needs(client, &order).await?);
     }
     if !args.change.force && prompt::is_possible() {
         context.show(&order.to_json());

@@ -60,9 +60,7 @@ async fn sign(
 ) -> Result<Value, Failure> {
     let order = project.order(kind, actor.address(), salt())?;
     if !args.skip_preflight_check {
-        for unknown in life::check_needs(client, &order).await? {
-            context.note(unknown);
-        }
+        context.notes(life::check_needs(client, &order).await?);
     }
     let signed = life::sign(client, actor, order).await?;
     let mut file = context.orders()?;

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let found = wallets::find(context, &args.wallet)?;
     let client = context.client(args.chain.name()).await?;
     // before the secret is typed
-    let warning = tee::at_push(context, &client).await;
+    tee::at_push(context, &client).await;
     let value = match &args.secret_value {
         Some(value) => value.text().to_owned(),
         None => prompt::secret(&format!("the secret \"{}\"", args.name), "--secret-value")?,
@@ -48,5 +48,5 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         "Secret \"{}\" is kept, and cannot be changed any more",
         args.name
     );
-    Ok(Report::new(raw, message).with_warning(warning))
+    Ok(Report::new(raw, message))
 }

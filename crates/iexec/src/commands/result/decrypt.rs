@@ -86,6 +86,6 @@ async fn verify(args: &Args, context: &Context, opened: &[u8], task: &str) -> Re
     let client = context.client(args.chain.name()).await?;
     let task = deal::task(&client, id).await?;
     let deal = deal::show(&client, task.deal).await?;
-    result::verify(opened, &deal, &task)?;
+    result::verify_opened(opened, &deal, &task)?;
     Ok(())
 }

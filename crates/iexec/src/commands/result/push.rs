@@ -50,9 +50,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     })?;
     let wallet = found.unlock(&args.wallet)?;
     let client = context.client(args.chain.name()).await?;
-    let warning = tee::at_push(context, &client).await;
+    tee::at_push(context, &client).await;
     let is_updated = keypair::push(&client, &wallet, &pem, args.force_update).await?;
     let raw = json!({ "isPushed": true, "isUpdated": is_updated });
     let message = format!("Results for {} can be encrypted", wallet.address());
-    Ok(Report::new(raw, message).with_warning(warning))
+    Ok(Report::new(raw, message))
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let found = wallets::find(context, &args.wallet)?;
     let client = context.client(args.chain.name()).await?;
     // before the token is typed
-    let warning = tee::at_push(context, &client).await;
+    tee::at_push(context, &client).await;
     let token = match &args.token {
         Some(token) => token.text().to_owned(),
         None => prompt::secret("your dropbox token", "--token")?,
@@ -47,5 +47,5 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let wallet = found.unlock(&args.wallet)?;
     let is_updated = storage::push_token(&client, &wallet, &token, args.force_update).await?;
     let raw = json!({ "isInitialized": true, "isUpdated": is_updated });
-    Ok(Report::new(raw, "dropbox storage is initialized").with_warning(warning))
+    Ok(Report::new(raw, "dropbox storage is initialized"))
 }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use protocol::{TaskId, deal::Task};
+use protocol::{
+    TaskId,
+    deal::{Deal, Task},
+};
 use sdk::{
     Client, deal,
     result::{self, Proof},
@@ -52,27 +55,26 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
     let id: TaskId = args.taskid.parse().map_err(sdk::Error::from)?;
     let client = context.client(args.chain.name()).await?;
     let mut task = deal::task(&client, id).await?;
+    let deal = deal::show(&client, task.deal).await?;
+    let is_simulated = tee::at_run(context, &client, deal.tag).await;
     let mut ended = None;
     if args.watch {
-        let deal = deal::show(&client, task.deal).await?;
         let outcome = watch::follow_one(context, &client, &deal, task.index, None).await?;
         task = deal::task(&client, id).await?;
         ended = (outcome != Outcome::Completed).then_some(outcome);
     }
-    let is_tee = deal::show(&client, task.deal).await?.tag.is_tee();
-    let warning = match is_tee {
-        true => tee::at_run(context, &client).await,
-        false => None,
-    };
     let now = client.now().await?;
     let mut raw = json!({ "task": view::task(&task, now) });
     if let Some(outcome) = ended {
         return Err(watch::failure(id, &outcome, client.chain()).partial(raw));
     }
-    let mark = warning.map_or(String::new(), |_| format!(" ({})", tee::SIMULATED));
+    let mark = match is_simulated {
+        true => format!(" ({})", tee::SIMULATED),
+        false => String::new(),
+    };
     let mut message = format!("Task details{mark}:");
     if let Some(name) = &args.download {
-        let (path, proof) = save(context, &client, &task, args, name.as_deref()).await?;
+        let (path, proof) = save(context, &client, (&deal, &task), args, name.as_deref()).await?;
         raw["resultPath"] = json!(path.display().to_string());
         message = format!("{proof}, saved to {}{mark}", path.display());
     }
@@ -81,27 +83,25 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Report, Failur
         message.push_str("\nIt can be claimed: `iexec task claim <taskid>`");
     }
     let shown = raw["task"].clone();
-    let report = Report::new(raw, message).with_data(&shown);
-    Ok(report.with_warning(warning))
+    Ok(Report::new(raw, message).with_data(&shown))
 }
 
 /// Nothing is written before the archive is verified.
 async fn save(
     context: &Context,
     client: &Client,
-    task: &Task,
+    (deal, task): (&Deal, &Task),
     args: &Args,
     name: Option<&str>,
 ) -> Result<(PathBuf, &'static str), Failure> {
-    let deal = deal::show(client, task.deal).await?;
-    let (mut archive, mut proof) = result::download(client, &deal, task).await?;
+    let (mut archive, mut proof) = result::download(client, deal, task).await?;
     if args.decrypt && proof == Proof::Encrypted {
         let key = args.beneficiary_key_file.as_deref();
         let pem = args
             .keys
             .private_key(context, key, || Ok(deal.beneficiary))?;
         archive = result::decrypt(&archive, &pem)?;
-        proof = result::verify(&archive, &deal, task)?;
+        proof = result::verify_opened(&archive, deal, task)?;
     }
     let name = name.map_or_else(|| task.id.to_string(), str::to_owned);
     let name = if name.ends_with(".zip") {

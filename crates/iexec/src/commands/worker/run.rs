@@ -38,6 +38,12 @@ const NO_CONTAINER: &str = "iexec-healthz-";
 /// Runs until a signal.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Report, Failure> {
     let settings = settings(args)?;
+    if let Some(attestation) = &settings.attestation {
+        enclave::check(attestation).map_err(|error| {
+            let failure = Failure::with_sources(&error).named("ValidationError");
+            failure.hint(error.hint())
+        })?;
+    }
     spans::start("iexec-worker", settings.traces.as_deref())?;
     let place = Place::find(context, &args.common, &settings.chain)?;
     let (listen, data) = (settings.listen, settings.data.clone());

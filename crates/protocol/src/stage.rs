@@ -1,4 +1,4 @@
-//! The three programs of a confidential task, each of which gets its own secrets only.
+//! The three stages of a confidential task, each of which gets its own secrets only.
 
 use std::{fmt, str::FromStr};
 
