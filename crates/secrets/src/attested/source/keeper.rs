@@ -19,7 +19,7 @@ use super::{
 const FAMILIES_MAX: usize = folder::FILES_MAX;
 
 /// A cache that fills itself. Only machines whose certificates hold are asked about.
-pub(super) struct Keeper {
+pub(in crate::attested) struct Keeper {
     folder: PathBuf,
     trust: Trust,
     publisher: Box<dyn Publisher>,
