@@ -1,7 +1,7 @@
 //! Opening the database.
 
 use sqlx::{
-    AnyPool, Executor,
+    AnyPool, Connection as _, Executor,
     any::AnyPoolOptions,
     migrate::{Migration, MigrationType, Migrator},
 };
@@ -58,6 +58,14 @@ async fn pool(url: &str, connections: u32) -> Result<AnyPool, sqlx::Error> {
         .max_lifetime(None)
         .after_connect(move |connection, _| {
             Box::pin(async move { connection.execute(settings).await.map(|_| ()) })
+        })
+        .after_release(|connection, _| {
+            // The driver counts a commit that failed as one that is still to be made: what is
+            // written on this connection afterwards would never be.
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
         })
         .connect(&creating(url))
         .await

@@ -11,7 +11,7 @@ use protocol::{
     output::Mark,
 };
 use sqlx::{
-    AnyConnection, AnyPool, Executor, Row,
+    AnyConnection, AnyPool, Connection as _, Executor, Row,
     any::{AnyPoolOptions, AnyRow},
     migrate::{Migration, MigrationType, Migrator},
 };
@@ -83,6 +83,14 @@ impl Database {
                         connection.execute(SQLITE_SETTINGS).await?;
                     }
                     Ok(())
+                })
+            })
+            .after_release(|connection, _| {
+                // The driver counts a commit that failed as one that is still to be made: what is
+                // saved on this connection afterwards would never be.
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
                 })
             })
             .connect(&creating(url))
