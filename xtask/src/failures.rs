@@ -115,14 +115,28 @@ mod tests {
 
     #[test]
     fn the_message_is_told_without_the_way_to_it() {
-        let told = heard(
-            "test a ... FAILED\n\nfailures:\n\n---- a stdout ----\n\nthread 'a' panicked at b.rs:1:2:\n\
-             seed 3\n\nCaused by:\n    0: mid\n    1: root\n\nStack backtrace:\n   0: main\n\
-             ---- c stdout ----\nc is bad\nstack backtrace:\n   0: main\n\nfailures:\n    a\n    c\n\n\
-             test result: FAILED. 0 passed; 2 failed",
-        );
-        let expected = "== failed: a\n   thread 'a' panicked at b.rs:1:2:\n   seed 3\n   Caused by:\n       \
-                        0: mid\n       1: root\n== failed: c\n   c is bad\n";
+        let said = [
+            "test a ... FAILED",
+            "failures:",
+            "---- a stdout ----",
+            "thread 'a' panicked at b.rs:1:2:",
+            "seed 3",
+            "",
+            "Caused by:",
+            "    1: root",
+            "Stack backtrace:",
+            "   0: main",
+            "---- c stdout ----",
+            "c is bad",
+            "stack backtrace:",
+            "   0: main",
+            "failures:",
+            "    a",
+            "test result: FAILED. 0 passed; 2 failed",
+        ];
+        let told = heard(&said.join("\n"));
+        let expected = "== failed: a\n   thread 'a' panicked at b.rs:1:2:\n   seed 3\n   \
+                        Caused by:\n       1: root\n== failed: c\n   c is bad\n";
         assert_eq!(told, expected);
     }
 

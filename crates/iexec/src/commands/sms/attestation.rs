@@ -66,7 +66,7 @@ impl Settings {
                 }))
             }
             (Some(Mode::Intel), ..) => wrong(
-                "mode \"intel\" takes `collateral`, `pccs-url` and `policy`, nothing of a simulation",
+                "mode \"intel\" takes `collateral`, `pccs-url`, `policy`, nothing of a simulation",
             ),
             (Some(Mode::Simulation), ..) => wrong(
                 "mode \"simulation\" takes `simulator`, and no collateral, `pccs-url` or policy",
