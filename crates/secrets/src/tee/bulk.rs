@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use protocol::{
     DealId,
     deal::{Deal, Task},
+    multiaddr,
     order::{DatasetOrder, Signed},
 };
 use serde::de::DeserializeOwned;
@@ -122,7 +123,7 @@ impl Bulk<'_> {
             return refuse(&reason);
         }
         match self.ledger.dataset(address).await? {
-            Some(dataset) if dataset.multiaddr.is_empty() => refuse("it has no file"),
+            Some(dataset) if multiaddr::is_blank(&dataset.multiaddr) => refuse("it has no file"),
             Some(dataset) => Ok(dataset),
             None => refuse("it is not registered"),
         }

@@ -1,7 +1,8 @@
 //! The same verdicts from a second implementation, in another language: `@phala/dcap-qvl`.
 //!
 //! Not `dcap-rs`: it brings two dozen crates, a second generation of alloy among them, and panics
-//! where it refuses. This one has parents in common with our library, and none of its code.
+//! where it refuses. This one was translated from our library by its authors and shares its ideas;
+//! other libraries parse its certificates and check its signatures.
 
 use std::{ops::Range, path::Path, process::Command};
 
