@@ -5,6 +5,7 @@
 //! [`sandbox`], which `iexec app test` uses as well: what a developer tests is what a worker runs.
 
 pub mod agent;
+mod answer;
 mod archive;
 mod board;
 mod confidential;

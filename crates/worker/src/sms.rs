@@ -8,7 +8,7 @@ use protocol::{Cause, digest, message::Authorization, sms};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
 
-use crate::Failure;
+use crate::{Failure, answer};
 
 /// Tries before the replicate gives up: another worker gets the task then.
 const TRIES_MAX: u32 = 4;
@@ -16,8 +16,6 @@ const TRIES_MAX: u32 = 4;
 const RETRY_MS: u64 = 300;
 /// A secret manager that says nothing for this long is asked again, seconds.
 const TIMEOUT_S: u64 = 20;
-/// Bytes of an answer: a session's name and place.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Characters of an unknown answer that are kept for people.
 const ANSWER_CHARS_MAX: usize = 200;
 
@@ -157,22 +155,9 @@ async fn send(request: RequestBuilder) -> Result<Response, Trouble> {
     request.send().await.map_err(unreachable)
 }
 
-/// An answer as text, or as much of it as is too much.
-async fn beginning(mut answer: Response) -> String {
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        let room = ANSWER_BYTES_MAX - bytes.len();
-        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 async fn understand(answer: Response) -> Result<Session, Trouble> {
     let status = answer.status();
-    let text = beginning(answer).await;
+    let text = answer::text(answer).await.unwrap_or_default();
     match serde_json::from_str(&text) {
         Ok(Answer {
             data: Some(session),
@@ -330,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_without_end_is_none() {
-        let endless: &str = (" ".repeat(ANSWER_BYTES_MAX) + MADE).leak();
+        let endless: &str = (" ".repeat(answer::BYTES_MAX) + MADE).leak();
         let (session, heard, _) = ask(vec![(200, endless), (200, MADE)], None).await;
         assert!(session.is_ok());
         assert_eq!(heard.lock().unwrap().len(), 2);

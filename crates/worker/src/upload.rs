@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 
 use crate::{
-    Failure,
+    Failure, answer,
     retry::{self, Fault, Tries},
 };
 
@@ -78,7 +78,9 @@ async fn upload_once(
         .await
         .map_err(|e| Fault::of_error(&e))?;
     // An answer that cannot be read says nothing of what was stored: sending again is harmless.
-    let stored: Result<Stored, _> = good(answer).await?.json().await;
+    let text = answer::text(good(answer).await?).await;
+    let text = text.map_err(|e| Fault::passing(e.to_string()))?;
+    let stored: Result<Stored, _> = serde_json::from_str(&text);
     Ok(stored.map_err(|e| Fault::passing(e.to_string()))?.cid)
 }
 
@@ -114,7 +116,7 @@ async fn ask_token(
         .send()
         .await
         .map_err(|e| Fault::of_error(&e))?;
-    let token = good(answer).await?.text().await;
+    let token = answer::text(good(answer).await?).await;
     token.map_err(|e| Fault::of_error(&e))
 }
 
@@ -124,7 +126,7 @@ async fn good(answer: Response) -> Result<Response, Fault> {
         return Ok(answer);
     }
     let mut fault = Fault::of_answer(&answer, "");
-    let text = answer.text().await.unwrap_or_default();
+    let text = answer::text(answer).await.unwrap_or_default();
     fault.reason = format!("the store answered {status}: {text}");
     // It judges by its own node, which may see a task a block later than ours.
     Err(fault.or_refused(status))
@@ -203,6 +205,13 @@ mod tests {
             assert!(refused.unwrap_err().contains("no"));
             assert_eq!(asked, 1, "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_none() {
+        let endless: &str = (" ".repeat(answer::BYTES_MAX) + STORED.1).leak();
+        let uploaded = upload_to(vec![(200, endless), STORED]).await;
+        assert_eq!(uploaded, (Ok("c".to_owned()), 2));
     }
 
     #[tokio::test]
