@@ -14,6 +14,8 @@ use crate::Error;
 
 /// A secret manager that says nothing for this long is asked again later.
 const TIMEOUT_S: u64 = 20;
+/// Bytes of an answer: an address has fifty, what is more is an error told at length.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Characters of an answer that are kept for people.
 const ANSWER_CHARS_MAX: usize = 200;
 
@@ -85,21 +87,36 @@ impl Remote {
     }
 
     async fn push_store(&self) -> Result<(), Error> {
-        let (owner, name) = (self.owner.address(), sms::STORE_URL);
-        let path = format!("/secrets/web2?ownerAddress={owner}&secretName={name}");
-        let hash = sms::named(owner, name, &self.result_proxy);
-        let first = self
-            .send(Method::POST, &path, hash, &self.result_proxy)
-            .await?;
-        let answer = match first.status() {
-            StatusCode::CONFLICT => {
-                self.send(Method::PUT, &path, hash, &self.result_proxy)
-                    .await?
+        let name = sms::STORE_URL;
+        let respelt = sms::respelt(name, rand::random());
+        let mut answer = self.tell_store(Method::POST, name).await?;
+        // It knows a store, this one or another; then perhaps this one from before that other.
+        for name in [name, &respelt] {
+            if answer.status() == StatusCode::CONFLICT {
+                answer = self.tell_store(Method::PUT, name).await?;
             }
-            _ => first,
-        };
+        }
         good(answer).await.map(drop)
     }
+
+    async fn tell_store(&self, method: Method, name: &str) -> Result<Response, Error> {
+        let owner = self.owner.address();
+        let path = format!("/secrets/web2?ownerAddress={owner}&secretName={name}");
+        let hash = sms::named(owner, name, &self.result_proxy);
+        self.send(method, &path, hash, &self.result_proxy).await
+    }
+}
+
+/// An answer as text, or the first [`ANSWER_BYTES_MAX`] bytes of it.
+async fn beginning(mut answer: Response) -> reqwest::Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await?
+        && bytes.len() < ANSWER_BYTES_MAX
+    {
+        let room = ANSWER_BYTES_MAX - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 async fn good(answer: Response) -> Result<Response, Error> {
@@ -107,7 +124,7 @@ async fn good(answer: Response) -> Result<Response, Error> {
     if status.is_success() {
         return Ok(answer);
     }
-    let text = answer.text().await.unwrap_or_default();
+    let text = beginning(answer).await.unwrap_or_default();
     let text: String = text.chars().take(ANSWER_CHARS_MAX).collect();
     Err(Error::SmsRefused(
         format!("{status} {text}").trim_end().to_owned(),
@@ -123,10 +140,8 @@ impl Sms for Remote {
             sms::enclave_challenge(task),
         );
         let answer = good(self.send(Method::POST, &path, hash, "").await?).await?;
-        let text = answer
-            .text()
-            .await
-            .map_err(|error| self.unreachable(error))?;
+        let text = beginning(answer).await;
+        let text = text.map_err(|error| self.unreachable(error))?;
         let address: Option<Address> = text.trim().trim_matches('"').parse().ok();
         let address = address.filter(|address| !address.is_zero());
         address.ok_or_else(|| Error::SmsRefused("its answer is no address".to_owned()))
@@ -137,7 +152,12 @@ impl Sms for Remote {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use axum::{Router, extract::State, http::HeaderMap, routing::post};
+    use axum::{
+        Router,
+        extract::{RawQuery, State},
+        http::HeaderMap,
+        routing::post,
+    };
     use protocol::Signature;
 
     use super::*;
@@ -199,6 +219,30 @@ mod tests {
         let sign: Signature = words[0][1].parse().unwrap();
         assert_eq!(sign.recover_address_from_msg(hash).unwrap(), owner);
         assert_eq!(words[0][2], "http://store");
+    }
+
+    /// A store that was left and is used again: its push would be taken for a replay.
+    #[tokio::test]
+    async fn a_store_from_before_is_told_under_another_spelling() {
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let take = |taken: Arc<Mutex<Vec<String>>>| {
+            move |RawQuery(query): RawQuery| async move {
+                let query = query.unwrap();
+                if query.ends_with(sms::STORE_URL) {
+                    return StatusCode::CONFLICT;
+                }
+                taken.lock().unwrap().push(query);
+                StatusCode::NO_CONTENT
+            }
+        };
+        let take = take(taken.clone());
+        let router = Router::new().route("/secrets/web2", post(take.clone()).put(take));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        remote(&url).push_store().await.unwrap();
+        let name = taken.lock().unwrap().concat();
+        assert!(name.to_lowercase().ends_with(sms::STORE_URL), "{name}");
     }
 
     #[tokio::test]

@@ -44,6 +44,18 @@ pub fn named(owner: Address, name: &str, value: &str) -> B256 {
     )
 }
 
+/// `name` with its `n`-th letter in upper case where bit `n` of `letters` is set. A name means the
+/// same in any case, and a signature has no date: our secret manager takes an old push for a replay
+/// (`docs/security.md`), so whoever wants an old value back signs it under another spelling.
+pub fn respelt(name: &str, letters: u64) -> String {
+    let is_set = |at: usize| letters >> (at % 64) & 1 == 1;
+    let spell = |(at, letter): (usize, char)| match is_set(at) {
+        true => letter.to_ascii_uppercase(),
+        false => letter,
+    };
+    name.chars().enumerate().map(spell).collect()
+}
+
 /// The app developer's secret: the named secret `1` of the app.
 pub fn app(app: Address, value: &str) -> B256 {
     named(app, "1", value)
@@ -62,6 +74,16 @@ mod tests {
     use super::*;
 
     /// spec/client.md Appendix A.
+    #[test]
+    fn a_name_has_many_spellings() {
+        assert_eq!(respelt("iexec-1", 0), "iexec-1");
+        assert_eq!(respelt("iexec-1", 0b10_0101), "IeXec-1");
+        assert_eq!(
+            respelt(&"x".repeat(66), 2),
+            format!("xX{}X", "x".repeat(63))
+        );
+    }
+
     #[test]
     fn digests_are_the_sdks() {
         assert_eq!(

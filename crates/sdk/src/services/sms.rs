@@ -1,7 +1,7 @@
 //! Secrets: whether they are there, and pushing them (spec/client.md §3.3).
 
 use protocol::{Address, B256};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 
 use chain::Wallet;
 
@@ -26,7 +26,8 @@ pub async fn has_web2(client: &Client, owner: Address, name: &str) -> Result<boo
     .await
 }
 
-/// Stores a `web2` secret of the wallet; `update` overwrites the one that is there.
+/// Stores a `web2` secret of the wallet; `update` overwrites the one that is there, also with one
+/// that was there before.
 ///
 /// # Errors
 /// [`Error::Api`].
@@ -38,13 +39,28 @@ pub async fn push_web2(
     update: bool,
 ) -> Result<(), Error> {
     let method = if update { Method::PUT } else { Method::POST };
-    let call = web2(client.chain().sms()?, method, wallet.address(), name)
-        .token(sign(
-            wallet,
-            protocol::sms::named(wallet.address(), name, value),
-        )?)
-        .body(Body::Text(value.to_owned()));
-    push(client, &call).await
+    let call = push_call(client, wallet, &method, name, value)?;
+    let response = client.http().send(&call, "*/*").await?;
+    if !update || response.status() != StatusCode::CONFLICT {
+        return pushed(&call, response).await;
+    }
+    let respelt = protocol::sms::respelt(name, rand::random());
+    let call = push_call(client, wallet, &method, &respelt, value)?;
+    let response = client.http().send(&call, "*/*").await?;
+    pushed(&call, response).await
+}
+
+fn push_call<'a>(
+    client: &'a Client,
+    wallet: &Wallet,
+    method: &Method,
+    name: &str,
+    value: &str,
+) -> Result<Call<'a>, Error> {
+    let owner = wallet.address();
+    let token = sign(wallet, protocol::sms::named(owner, name, value))?;
+    let call = web2(client.chain().sms()?, method.clone(), owner, name);
+    Ok(call.token(token).body(Body::Text(value.to_owned())))
 }
 
 /// Whether the dataset's key is in the SMS.
@@ -144,7 +160,8 @@ pub async fn push_requester_secret(
     let call = requester_secret(sms, Method::POST, owner, name)
         .token(sign(wallet, protocol::sms::named(owner, name, value))?)
         .body(Body::Text(value.to_owned()));
-    push(client, &call).await
+    let response = client.http().send(&call, "*/*").await?;
+    pushed(&call, response).await
 }
 
 fn requester_secret<'a>(base: &'a str, method: Method, owner: Address, name: &str) -> Call<'a> {
@@ -182,8 +199,7 @@ async fn exists(client: &Client, call: &Call<'_>) -> Result<bool, Error> {
     }
 }
 
-async fn push(client: &Client, call: &Call<'_>) -> Result<(), Error> {
-    let response = client.http().send(call, "*/*").await?;
+async fn pushed(call: &Call<'_>, response: Response) -> Result<(), Error> {
     let message = match response.status() {
         StatusCode::CONFLICT => "the secret exists already and can't be updated",
         StatusCode::UNAUTHORIZED => "the wallet is not allowed to set this secret",
