@@ -2,7 +2,7 @@
 
 use reqwest::Response;
 
-/// Bytes of an answer that is a token, a CID, a session or an error: a hundred times what they have.
+/// Bytes of an answer that is a token, a CID, a session or an error: a hundred times the usual.
 pub(crate) const BYTES_MAX: usize = 64 << 10;
 
 /// An answer as text, or the first [`BYTES_MAX`] bytes of it.
