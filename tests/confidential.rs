@@ -25,6 +25,18 @@ const KEY_BITS: usize = 2_048;
 /// How often a dataset's order can be used.
 const VOLUME: u64 = 2;
 
+/// An app of a bulk: puts the datasets of its slice one after the other.
+pub const SHOWS_SLICE: &str = r#"
+result="$IEXEC_OUT/result.txt"
+number=1
+while [ "$number" -le "$IEXEC_BULK_SLICE_SIZE" ]; do
+    eval "name=\$IEXEC_DATASET_${number}_FILENAME"
+    cat "$IEXEC_IN/$name" >> "$result"
+    number=$((number+1))
+done
+declare_result "$result"
+"#;
+
 /// Gives the secret manager a secret of `owner`'s.
 async fn push(cast: &Cast, owner: &Wallet, path: &str, hash: B256, value: &str) -> Result<()> {
     let sign = owner.sign_message_hash(hash)?;

@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use iexec_tests::{archive::Archive, task};
+use iexec_tests::{archive::Archive, confidential::SHOWS_SLICE, task};
 use network::Role;
 use protocol::{Address, TaskId};
 use serde_json::{Value, json};
@@ -78,18 +78,6 @@ pub(crate) async fn by_library(official: Official) -> Result<()> {
     assert_eq!(ours, opened);
     official.world.stop().await
 }
-
-/// Puts the datasets of its slice one after the other.
-const SHOWS_SLICE: &str = r#"
-result="$IEXEC_OUT/result.txt"
-number=1
-while [ "$number" -le "$IEXEC_BULK_SLICE_SIZE" ]; do
-    eval "name=\$IEXEC_DATASET_${number}_FILENAME"
-    cat "$IEXEC_IN/$name" >> "$result"
-    number=$((number+1))
-done
-declare_result "$result"
-"#;
 
 /// Three datasets, at most two a task.
 pub(crate) async fn bulk_by_library(official: Official) -> Result<()> {

@@ -9,6 +9,7 @@ use chain::Wallet;
 use iexec_tests::{
     bench::{Bench, World},
     cast::{Ask, Cast, Deal},
+    confidential::SHOWS_SLICE,
 };
 use protocol::{
     Tag,
@@ -25,17 +26,6 @@ use crate::{
     tee::{app_of, confidential, deploy_dataset, push_dataset_key},
 };
 
-/// Puts the datasets of its slice one after the other.
-const SHOWS_SLICE: &str = r#"
-result="$IEXEC_OUT/result.txt"
-number=1
-while [ "$number" -le "$IEXEC_BULK_SLICE_SIZE" ]; do
-    eval "name=\$IEXEC_DATASET_${number}_FILENAME"
-    cat "$IEXEC_IN/$name" >> "$result"
-    number=$((number+1))
-done
-declare_result "$result"
-"#;
 /// The audit log of the network's secret manager, in the network's data directory.
 const AUDIT_LOG: &str = "secrets/secrets.audit.jsonl";
 
