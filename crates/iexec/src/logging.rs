@@ -11,13 +11,19 @@ use crate::{commands::role::LogFormat, env_vars};
 /// What is told unless `RUST_LOG` says otherwise: what somebody has to look at. The connection
 /// library calls every end of a connection an error; our own words say when it matters.
 const DEFAULT: &str = "warn,alloy_pubsub=off,alloy_transport_ws=off";
-/// The same for a role that runs alone: its log is all that its operator sees of it.
+/// Whoever asks for `--raw` reads one line of JSON there, and nothing else.
+const RAW: &str = "off";
+/// For a role that runs alone: its log is all that its operator sees of it.
 const ROLE: &str = "info,alloy_pubsub=off,alloy_transport_ws=off";
 
-/// Starts telling, in the format of a role that runs alone if it is one. A second start changes
-/// nothing.
-pub(crate) fn start(role: Option<LogFormat>) {
-    let default = role.map_or(DEFAULT, |_| ROLE);
+/// Starts telling, in the format of a role that runs alone if it is one; another command whose
+/// answer is for a program (`is_raw`) tells nothing unless asked. A second start changes nothing.
+pub(crate) fn start(role: Option<LogFormat>, is_raw: bool) {
+    let default = match role {
+        Some(_) => ROLE,
+        None if is_raw => RAW,
+        None => DEFAULT,
+    };
     let filter = env_vars::get(env_vars::LOG).unwrap_or_else(|| default.to_owned());
     let telling = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<outcome::Report, outcome::Failure> {
     let role = cli.command.role_log();
-    logging::start(role);
+    logging::start(role, cli.global.raw);
     // HTTPS needs a provider for the whole process; a second call is harmless
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut runtime = match cli.command {

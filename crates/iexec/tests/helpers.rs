@@ -43,6 +43,8 @@ impl Folder {
         Command::new(env!("CARGO_BIN_EXE_iexec"))
             .env_clear()
             .env("HOME", self.0.path().join("home"))
+            // The same everywhere: the built-in engine, which misses the programs of a PATH.
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
             .current_dir(self.0.path())
             .stdin(Stdio::null())
             .args(args)
