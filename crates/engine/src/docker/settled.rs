@@ -82,6 +82,9 @@ mod tests {
         };
         assert_eq!(asks(404, "no such container").await, 1);
         assert_eq!(asks(500, "no space left on device").await, 1);
-        assert_eq!(asks(500, "/proc/1/cgroup: no such process").await, LOOKS_MAX);
+        assert_eq!(
+            asks(500, "/proc/1/cgroup: no such process").await,
+            LOOKS_MAX
+        );
     }
 }
