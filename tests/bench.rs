@@ -9,9 +9,8 @@ use tempfile::TempDir;
 
 use crate::cast::Cast;
 
-/// No scenario takes so long, even one whose network is killed three times on Docker, where each
-/// time may cost a minute: what does, hangs.
-const SCENARIO_MAX: Duration = Duration::from_secs(300);
+/// No scenario takes so long, even one whose network is killed three times: what does, hangs.
+const SCENARIO_MAX: Duration = Duration::from_secs(120);
 
 /// One scenario's machine.
 #[derive(Debug)]

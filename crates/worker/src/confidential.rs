@@ -14,6 +14,7 @@ use crate::{
     inputs::Policy,
     replicate::{Facts, Replicate, Step, Told, aborted, at, run_time},
     sandbox::Folders,
+    services::Services,
     sms::{Session, Sms},
     trace::{step, traced},
     upload,
@@ -97,18 +98,18 @@ impl Replicate<'_> {
     }
 
     async fn session(&self, facts: &Facts) -> Result<Session, Failure> {
-        let url = self.sms.as_deref();
+        let Services { result_proxy, sms } = self.services.borrow().clone();
         let none = || Failure::new(Cause::UnknownSms, "the pool named no secret manager");
         let (http, wallet) = (&self.context.http, self.context.actor.wallet());
         let sms = Sms {
             http,
-            url: url.ok_or_else(none)?,
+            url: sms.as_deref().ok_or_else(none)?,
             wallet,
         };
         let token = if facts.deal.has_callback() {
             None
         } else {
-            let token = upload::token(http, &self.result_proxy, wallet, &self.authorization);
+            let token = upload::token(http, &result_proxy, wallet, &self.authorization);
             let refused = |reason| Failure::new(Cause::ResultLinkMissing, reason);
             Some(token.await.map_err(refused)?)
         };

@@ -97,7 +97,7 @@ impl Replicate<'_> {
             }
             let wallet = self.context.actor.wallet();
             let archive = folders.archive();
-            let (http, to) = (&self.context.http, &self.result_proxy);
+            let (http, to) = (&self.context.http, self.services.clone());
             let deadline = deadline.await;
             upload::upload(http, to, wallet, &self.authorization, &archive, deadline).await
         };

@@ -20,6 +20,7 @@ use crate::{
     journal::Journal,
     outbox::Outbox,
     replicate::{Context, Replicate, Voice},
+    services::Services,
 };
 
 /// Frames waiting for the connection; best-effort ones are dropped beyond this.
@@ -59,8 +60,6 @@ struct Job {
 struct State {
     jobs: HashMap<TaskId, Job>,
     outbox: Outbox,
-    result_proxy: String,
-    sms: Option<String>,
 }
 
 /// What the session and the replicates share.
@@ -68,6 +67,7 @@ struct State {
 pub(crate) struct Jobs {
     context: Arc<Context>,
     state: Mutex<State>,
+    services: watch::Sender<Services>,
     frames: mpsc::Sender<ToPool>,
     seat: Seat,
     acknowledgements: Notify,
@@ -89,6 +89,7 @@ impl Jobs {
             Arc::new(Self {
                 context,
                 state,
+                services: watch::Sender::default(),
                 frames,
                 seat,
                 acknowledgements: Notify::new(),
@@ -103,11 +104,25 @@ impl Jobs {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where results go and secrets are, as the pool says at login.
-    pub(crate) fn set_services(&self, result_proxy: String, sms: Option<String>) {
-        let mut state = self.state();
-        state.result_proxy = result_proxy;
-        state.sms = sms;
+    /// Where results go and secrets are, as the pool says at login. Uploads that wait for a store
+    /// to come back turn to the new one.
+    pub(crate) fn set_services(&self, services: Services) {
+        self.services.send_if_modified(|known| {
+            let is_new = *known != services;
+            *known = services;
+            is_new
+        });
+    }
+
+    /// What an earlier process was told, until the pool is heard.
+    fn remember(&self, journal: &Journal) {
+        self.services.send_if_modified(|known| {
+            let is_unknown = known.result_proxy.is_empty();
+            if is_unknown {
+                known.result_proxy.clone_from(&journal.result_proxy);
+            }
+            is_unknown
+        });
     }
 
     /// What to tell the pool at login.
@@ -177,6 +192,7 @@ impl Jobs {
     /// Goes on with what an earlier process left.
     pub(crate) fn resume(self: &Arc<Self>, journal: Journal) {
         tracing::info!(task = %journal.task(), "going on with an earlier task");
+        self.remember(&journal);
         let (authorization, flow) = (journal.authorization.clone(), journal.flow);
         self.start_with(authorization, flow, Some(journal));
     }
@@ -229,22 +245,13 @@ impl Jobs {
             false => None,
         };
         let voice: Arc<dyn Voice> = self.clone();
-        let (result_proxy, sms) = {
-            let state = self.state();
-            (state.result_proxy.clone(), state.sms.clone())
-        };
-        let result_proxy = match &start.resumed {
-            Some(journal) => journal.result_proxy.clone(),
-            None => result_proxy,
-        };
         let context = &self.context;
         Replicate {
             context,
             voice,
             authorization: start.authorization,
             flow: start.flow,
-            result_proxy,
-            sms,
+            services: self.services.subscribe(),
             cancel: start.cancel,
             shutdown: self.shutdown.clone(),
             wishes: start.wishes,

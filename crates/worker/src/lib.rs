@@ -27,6 +27,7 @@ mod replicate;
 mod resume;
 mod retry;
 pub mod sandbox;
+mod services;
 mod session;
 mod sms;
 mod spool;

@@ -36,6 +36,7 @@ use crate::{
     output,
     printed::Observer,
     sandbox::{self, Folders, Ran, Run},
+    services::Services,
     spool::{self, Spool},
     trace::{step, traced},
 };
@@ -85,9 +86,8 @@ pub(crate) struct Replicate<'a> {
     pub(crate) voice: Arc<dyn Voice>,
     pub(crate) authorization: Authorization,
     pub(crate) flow: Flow,
-    pub(crate) result_proxy: String,
-    /// The secret manager's origin, if the pool has one.
-    pub(crate) sms: Option<String>,
+    /// Where to go with the result and for secrets, now.
+    pub(crate) services: watch::Receiver<Services>,
     pub(crate) cancel: CancellationToken,
     /// The worker stops: unlike after an abort, a result that is not paid yet is kept.
     pub(crate) shutdown: CancellationToken,

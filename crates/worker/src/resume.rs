@@ -126,7 +126,7 @@ impl Replicate<'_> {
         let journal = Journal {
             authorization: self.authorization.clone(),
             flow: self.flow,
-            result_proxy: self.result_proxy.clone(),
+            result_proxy: self.services.borrow().result_proxy.clone(),
             started_ms: now_ms(),
             report: self.report_of_the_end(),
             computed,

@@ -23,6 +23,7 @@ use crate::{
     jobs::Jobs,
     journal::{self, Journal},
     replicate::Context,
+    services::Services,
     spool::{Reader, Spool},
     stock, upload,
 };
@@ -287,7 +288,7 @@ impl Session<'_> {
                 sms,
                 heard,
             } => {
-                self.jobs.set_services(result_proxy, sms);
+                self.jobs.set_services(Services { result_proxy, sms });
                 Ok(Reader::new(heard))
             }
             ToWorker::Refused { reason } => Err(Error::Refused(reason)),

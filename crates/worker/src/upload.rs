@@ -10,11 +10,13 @@ use chain::Wallet;
 use protocol::{Cause, digest, message::Authorization};
 use reqwest::{Body, Client, Response, header};
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 
 use crate::{
     Failure, answer,
     retry::{self, Fault, Tries},
+    services::{self, Services},
 };
 
 /// A store that accepts no byte for this long is gone.
@@ -35,14 +37,14 @@ pub(crate) fn client() -> reqwest::Result<Client> {
         .build()
 }
 
-/// Uploads `archive` and returns its CID. What may pass is tried again until `deadline`; another
-/// worker gets the task then.
+/// Uploads `archive` and returns its CID. What may pass is tried again until `deadline`, at once
+/// and from the beginning when the store has moved; another worker gets the task then.
 ///
 /// # Errors
 /// [`Cause::ResultLinkMissing`] with the store's last answer.
 pub(crate) async fn upload(
     client: &Client,
-    store: &str,
+    mut services: watch::Receiver<Services>,
     wallet: &Wallet,
     authorization: &Authorization,
     archive: &Path,
@@ -50,9 +52,16 @@ pub(crate) async fn upload(
 ) -> Result<String, Failure> {
     let clock = &retry::System;
     let tries = Tries { clock, deadline };
-    let once = || upload_once(client, store, wallet, authorization, archive);
-    let uploaded = tries.run("upload", once).await;
-    uploaded.map_err(|reason| Failure::new(Cause::ResultLinkMissing, reason))
+    loop {
+        let store = services.borrow_and_update().result_proxy.clone();
+        let once = || upload_once(client, &store, wallet, authorization, archive);
+        tokio::select! {
+            uploaded = tries.run("upload", once) => {
+                return uploaded.map_err(|reason| Failure::new(Cause::ResultLinkMissing, reason));
+            }
+            () = services::moved(&mut services, &store) => {}
+        }
+    }
 }
 
 async fn upload_once(
@@ -148,7 +157,6 @@ mod tests {
 
     /// A store that gives these answers to uploads, one by one; returns its URL.
     async fn serve(answers: Vec<(u16, &'static str)>) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let (kept, answers) = (bodies.clone(), Arc::new(Mutex::new(answers)));
         let take = move |body: axum::body::Bytes| {
@@ -165,20 +173,53 @@ mod tests {
         (url, bodies)
     }
 
+    /// A worker with a result.
+    struct Scene {
+        dir: tempfile::TempDir,
+        client: Client,
+        worker: Wallet,
+        permit: Authorization,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("r.zip"), "archive").unwrap();
+            let (pool, worker) = (Wallet::random(), Wallet::random());
+            let deal = DealId::repeat(1);
+            let permit = chain::authorize(&pool, deal, 0, worker.address(), Address::ZERO);
+            Self {
+                dir,
+                client: client().unwrap(),
+                worker,
+                permit: permit.unwrap(),
+            }
+        }
+
+        fn archive(&self) -> std::path::PathBuf {
+            self.dir.path().join("r.zip")
+        }
+    }
+
+    fn services(url: &str) -> Services {
+        Services {
+            result_proxy: url.to_owned(),
+            sms: None,
+        }
+    }
+
     async fn upload_to(answers: Vec<(u16, &'static str)>) -> (Result<String, String>, usize) {
         let (url, bodies) = serve(answers).await;
-        let dir = tempfile::tempdir().unwrap();
-        let archive = dir.path().join("r.zip");
-        std::fs::write(&archive, "archive").unwrap();
-        let (pool, worker) = (Wallet::random(), Wallet::random());
-        let permit = chain::authorize(&pool, DealId::repeat(1), 0, worker.address(), Address::ZERO);
-        let (client, permit) = (client().unwrap(), permit.unwrap());
+        let scene = Scene::new();
+        let (client, worker) = (&scene.client, &scene.worker);
+        let (permit, archive) = (&scene.permit, scene.archive());
         let (clock, deadline) = Still::new(Duration::from_secs(3_600));
         let tries = Tries {
             clock: &clock,
             deadline,
         };
-        let once = || upload_once(&client, &url, &worker, &permit, &archive);
+        let once = || upload_once(client, &url, worker, permit, &archive);
         let uploaded = tries.run("upload", once).await;
         let bodies = bodies.lock().unwrap();
         assert!(bodies.iter().all(|body| body == b"archive"));
@@ -212,6 +253,33 @@ mod tests {
         let endless: &str = (" ".repeat(answer::BYTES_MAX) + STORED.1).leak();
         let uploaded = upload_to(vec![(200, endless), STORED]).await;
         assert_eq!(uploaded, (Ok("c".to_owned()), 2));
+    }
+
+    /// A pool that was started anew may have its store elsewhere.
+    #[tokio::test]
+    async fn a_store_that_has_moved_is_not_waited_for() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let nowhere = format!("http://{}", silent.local_addr().unwrap());
+        let (url, bodies) = serve(vec![STORED]).await;
+        let scene = Scene::new();
+        let (known, told) = watch::channel(services(&nowhere));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let archive = scene.archive();
+        let uploading = upload(
+            &scene.client,
+            told,
+            &scene.worker,
+            &scene.permit,
+            &archive,
+            deadline,
+        );
+        let moving = async {
+            silent.accept().await.unwrap();
+            known.send_replace(services(&url));
+        };
+        let (uploaded, ()) = tokio::join!(uploading, moving);
+        assert_eq!(uploaded.unwrap(), "c");
+        assert_eq!(bodies.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]
