@@ -165,6 +165,19 @@ pub(crate) async fn a_run_that_ends_does_not_wait_for_its_loopback(world: &World
     drop(listener.await);
 }
 
+pub(crate) async fn what_cannot_start_with_a_loopback_is_named(world: &World) {
+    let (mut spec, _listener) = spec(world, "", 13_100).await;
+    let mut image = world.busybox();
+    image.entrypoint = vec!["no-such-program".into()];
+    spec.image = world.import(&image).await;
+    let (logs, mut reader) = log_channel();
+    let ran = world.engine.run(spec, logs, CancellationToken::new()).await;
+    let error = ran.unwrap_err();
+    assert!(matches!(error, Error::CannotStart { .. }), "{error:?}");
+    assert!(error.to_string().contains("no-such-program"), "{error}");
+    assert_eq!(reader.recv().await, None);
+}
+
 pub(crate) async fn unsound_loopbacks_are_refused(world: &World) {
     let (port_zero, _listener) = spec(world, "true", 0).await;
     let (mut without_secret, _listener) = spec(world, "true", 13_100).await;

@@ -97,6 +97,7 @@ contract! {
     loopback::a_loopback_is_there_before_the_program,
     loopback::a_loopback_that_nobody_waits_for_does_not_start,
     loopback::a_run_that_ends_does_not_wait_for_its_loopback,
+    loopback::what_cannot_start_with_a_loopback_is_named,
 }
 
 both! {
@@ -185,6 +186,7 @@ both! {
     loopback::a_loopback_is_there_besides_a_network,
     loopback::a_loopback_that_nobody_waits_for_does_not_start,
     loopback::a_run_that_ends_does_not_wait_for_its_loopback,
+    loopback::what_cannot_start_with_a_loopback_is_named,
     loopback::unsound_loopbacks_are_refused,
 }
 
@@ -289,4 +291,5 @@ contract! { podman:
     loopback::a_loopback_that_nobody_waits_for_does_not_start,
     loopback::a_loopback_is_there_besides_a_network,
     loopback::a_run_that_ends_does_not_wait_for_its_loopback,
+    loopback::what_cannot_start_with_a_loopback_is_named,
 }
