@@ -45,6 +45,7 @@ mod error;
 mod harden;
 mod image;
 mod log;
+mod loopback;
 mod network;
 mod platform;
 mod progress;
@@ -78,6 +79,7 @@ pub use error::Error;
 pub use harden::{Hardened, harden, tether};
 pub use image::{Image, Pin, Resolved};
 pub use log::{LogChunk, LogReader, LogSink, Stream, log_channel};
+pub use loopback::Loopback;
 pub use progress::{Progress, ProgressSink};
 pub use reference::ImageRef;
 pub use remove::remove_tree;
@@ -146,8 +148,8 @@ pub trait Engine: Send + Sync + Debug {
     /// runs and are complete when this returns. `cancel` kills it.
     ///
     /// # Errors
-    /// [`Error::CannotStart`] when the image's command cannot be executed. A container that
-    /// started and failed is an `Ok`: see [`Exit`].
+    /// [`Error::CannotStart`] when the image's command cannot be executed, or `RunSpec::loopback`
+    /// not be served. A container that started and failed is an `Ok`: see [`Exit`].
     async fn run(
         &self,
         spec: RunSpec,
@@ -162,6 +164,7 @@ pub trait Engine: Send + Sync + Debug {
     /// beginning, or from as far back as a file of `Limits::log_bytes` reaches. Those of the
     /// built-in engine die with their process, so there is none; what is left is removed.
     /// `deadline` counts from this call. A run of this very process by that name is ended first.
+    /// Nothing is bound on its loopback: who served there is gone.
     ///
     /// # Errors
     /// When the engine does not answer or loses the container.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::usage::Usage;
-use crate::{Error, Image, Secret, network, secret};
+use crate::{Error, Image, Loopback, Secret, network, secret};
 
 /// Docker allows more; a host name does not.
 const NAME_CHARS_MAX: usize = 128;
@@ -41,6 +41,9 @@ pub struct RunSpec {
     pub deadline: Duration,
     /// What it may reach.
     pub network: Network,
+    /// A server of the caller's on its own loopback, which nobody else reaches. Takes at least one
+    /// of `secrets`; with Docker or Podman also root, and a daemon on this machine.
+    pub loopback: Option<Loopback>,
     /// Whether it gets the graphics processors of the machine. Docker asks its runtime for all of
     /// them; the built-in engine passes the device files of NVIDIA's driver, not its libraries.
     pub gpus: bool,
@@ -59,6 +62,7 @@ impl RunSpec {
             limits: Limits::default(),
             deadline,
             network: Network::None,
+            loopback: None,
             gpus: false,
         }
     }
@@ -103,6 +107,10 @@ impl RunSpec {
         }
         if !self.network.is_sound() {
             return bad("network", "the allowlist needs 1 to 32 host names");
+        }
+        let loopback = self.loopback.as_ref();
+        if let Some(Err(reason)) = loopback.map(|own| own.check(!self.secrets.is_empty())) {
+            return bad("loopback", reason);
         }
         if self.limits.memory_bytes < MEMORY_BYTES_MIN {
             return bad("limits", "less than 6 MiB of memory");
@@ -298,6 +306,26 @@ mod tests {
     #[test]
     fn a_plain_spec_is_sound() {
         spec().validate().unwrap();
+    }
+
+    fn with_loopback(spec: &mut RunSpec, port: u16) {
+        spec.loopback = Some(Loopback::new(port).0);
+    }
+
+    #[test]
+    fn a_loopback_is_for_programs_that_wait_for_their_secrets() {
+        let mut spec = spec();
+        with_loopback(&mut spec, 1);
+        let error = spec.validate().unwrap_err().to_string();
+        assert!(
+            error.contains("loopback") && error.contains("secret"),
+            "{error}"
+        );
+        spec.secrets = vec![("A".into(), Secret::new(String::new()))];
+        spec.validate().unwrap();
+        with_loopback(&mut spec, 0);
+        let error = spec.validate().unwrap_err().to_string();
+        assert!(error.contains("port"), "{error}");
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub(super) struct Plan {
     pub(super) is_grouped: bool,
     /// Whether variables come on the helper's standard input, for the program alone.
     pub(super) has_secrets: bool,
+    /// The port of its loopback whose listener the helper sends back there, before the program
+    /// starts.
+    pub(super) loopback: Option<u16>,
 }
 
 /// A container's way out of its own network.

@@ -31,7 +31,7 @@ use rustix::process::{
 use rustix::thread::UnshareFlags;
 
 use super::bundle::{Bundle, Outcome, Plan};
-use super::{complaint, link, root, rootless, seccomp};
+use super::{complaint, line, link, root, rootless, seccomp};
 use crate::secret::input;
 
 /// The loopback is the first interface of every network namespace.
@@ -78,6 +78,9 @@ fn run(bundle: &Bundle) -> Result<i64> {
     let plan = fs::read(bundle.plan()).map_err(said("plan"))?;
     let plan: Plan = serde_json::from_slice(&plan).map_err(said("plan"))?;
     separate(&plan)?;
+    if let Some(port) = plan.loopback {
+        offer(port).map_err(said("loopback"))?;
+    }
     root::prepare(bundle, &plan).map_err(said("root file system"))?;
     let pid = start(bundle, plan.has_secrets)?;
     let status = watch(pid).map_err(said("wait"))?;
@@ -106,6 +109,12 @@ fn separate(plan: &Plan) -> Result<()> {
         Some(link) => link::connect(&outside, link).map_err(said("network")),
         None => Ok(()),
     }
+}
+
+/// Gives our parent a listener in the network that this process and the container share. Nothing of
+/// it is left here when the container is cloned.
+fn offer(port: u16) -> io::Result<()> {
+    line::send(io::stdin(), &crate::loopback::bind(port)?)
 }
 
 fn leave(plan: &Plan) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod config;
 mod gpu;
 mod helper;
 mod layer;
+mod line;
 mod link;
 mod pull;
 mod root;

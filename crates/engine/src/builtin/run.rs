@@ -1,7 +1,7 @@
 //! One container from creation to removal, through the helper.
 
-use std::convert::Infallible;
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::process::Stdio;
@@ -9,20 +9,21 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::bundle::{Bundle, Link, Outcome, Plan};
 use super::rootless::{self, Ids};
 use super::tally::Tally;
-use super::{Builtin, cgroup, user};
+use super::{Builtin, cgroup, line, user};
 use crate::disk::{self, Disk};
 use crate::log::CappedLog;
 use crate::running::Entry;
 use crate::security::KILLED_CODE;
 use crate::{
-    Error, Exit, LogSink, Network, Reason, RunSpec, Secret, Stream, Usage, network, secret,
+    Error, Exit, LogSink, Loopback, Network, Reason, RunSpec, Stream, Usage, network, secret,
 };
 
 /// The helper kills at once; one that has not ended by then is killed itself.
@@ -195,6 +196,7 @@ fn prepare(
         ids,
         is_grouped: engine.is_grouped,
         has_secrets: !spec.secrets.is_empty(),
+        loopback: spec.loopback.as_ref().map(Loopback::port),
     };
     remains
         .bundle
@@ -211,8 +213,7 @@ async fn drive(
     let own = ["upper", "rootfs"].map(|name| remains.bundle.path(name));
     let before = Disk::before(&spec.binds).await;
     let disk = Disk::new(disk::writable(&spec.binds), own, before, &spec.limits);
-    let mut helper = spawn(engine, &remains.bundle)?;
-    let mut line = helper.stdin.take();
+    let (mut helper, mut line) = spawn(engine, &remains.bundle)?;
     let tally = Tally::new(helper.id(), spec.limits.memory_bytes);
     let pump = pump(helper.stdout.take(), helper.stderr.take(), logs);
     let reason = tokio::select! {
@@ -224,7 +225,7 @@ async fn drive(
         () = cancel.cancelled() => Some(Reason::Cancelled),
         () = disk.exceeded() => Some(Reason::DiskFull),
         () = tally.exceeded(), if !engine.is_grouped => Some(Reason::OutOfMemory),
-        never = feed(line.as_mut(), &spec.secrets) => match never {},
+        error = feed(&mut line, spec) => return Err(error),
     };
     // The helper sees the end of the line and kills the container.
     drop(line);
@@ -255,29 +256,46 @@ async fn drive(
     })
 }
 
-fn spawn(engine: &Builtin, bundle: &Bundle) -> Result<Child, Error> {
+fn spawn(engine: &Builtin, bundle: &Bundle) -> Result<(Child, UnixStream), Error> {
     let program = engine.helper.first().cloned().unwrap_or_default();
-    Command::new(&program)
+    let (ours, theirs) = line::pair().map_err(Error::io("reach", Path::new(&program)))?;
+    let helper = Command::new(&program)
         .args(engine.helper.iter().skip(1))
         .arg(&bundle.0)
         .env_clear()
-        .stdin(Stdio::piped())
+        .stdin(theirs)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // Not to be interrupted from the terminal: how a run ends is decided here.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(Error::io("start", Path::new(&program)))
+        .map_err(Error::io("start", Path::new(&program)))?;
+    Ok((helper, ours))
 }
 
-/// Sends the secrets to the container, which reads them as the last thing before its program. One
-/// that ends before needs none.
-async fn feed(line: Option<&mut ChildStdin>, secrets: &[(String, Secret)]) -> Infallible {
-    if let Some(line) = line.filter(|_| !secrets.is_empty()) {
-        let _ = line.write_all(&secret::line(secrets)).await;
+/// Serves the loopback, then sends the secrets to the container, which reads them as the last thing
+/// before its program. One that ends before needs neither. Returns only when there is no way to
+/// serve.
+async fn feed(line: &mut UnixStream, spec: &RunSpec) -> Error {
+    if let Some(loopback) = &spec.loopback
+        && let Err(error) = serve(line, loopback).await
+    {
+        return loopback.refusal(&spec.name, &error);
+    }
+    if !spec.secrets.is_empty() {
+        let _ = line.write_all(&secret::line(&spec.secrets)).await;
     }
     std::future::pending().await
+}
+
+/// Gives the caller the listener that the helper makes; how one ended that does not is seen
+/// elsewhere.
+async fn serve(line: &UnixStream, loopback: &Loopback) -> io::Result<()> {
+    match line::receive(line).await? {
+        Some(listener) => loopback.hand_over(listener),
+        None => std::future::pending().await,
+    }
 }
 
 /// Moves output until the container ends; returns how much was dropped.

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bollard::models::ImageConfig;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio_util::task::AbortOnDropHandle;
 
-use super::{Docker, pull};
+use super::meter::Seen;
+use super::{Docker, loopback, pull};
 use crate::platform::Platform;
 use crate::{Bind, Digest, Error, RunSpec, secret};
 
@@ -146,19 +146,37 @@ fn write(dir: &Path, path: &Path) -> io::Result<()> {
     renamed
 }
 
-/// Sends the variables while the container starts; dropping the answer closes its input.
-pub(super) fn feed(
-    spec: &RunSpec,
-    mut input: Pin<Box<dyn AsyncWrite + Send>>,
-) -> AbortOnDropHandle<()> {
-    let line = secret::line(&spec.secrets);
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        // Who does not read has ended, and how is seen elsewhere.
-        let _ = input.write_all(&line).await;
-        let _ = input.flush().await;
+/// Where a launcher waits for what its program needs.
+pub(super) struct Gate<'a> {
+    spec: &'a RunSpec,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+impl<'a> Gate<'a> {
+    /// None where there are no secrets, and so no launcher.
+    pub(super) fn new(spec: &'a RunSpec, input: Pin<Box<dyn AsyncWrite + Send>>) -> Option<Self> {
+        (!spec.secrets.is_empty()).then_some(Self { spec, input })
+    }
+
+    /// Serves the loopback, then sends the variables, with which the program starts. Keeps the
+    /// input open, and returns only when there is no way to serve.
+    pub(super) async fn open(mut self, seen: &Seen) -> Error {
+        if let Some(loopback) = &self.spec.loopback {
+            // One that has ended needs nothing any more, and how is seen elsewhere.
+            let Some(pid) = seen.pid() else {
+                return std::future::pending().await;
+            };
+            if let Err(error) = loopback::serve(loopback, pid, seen.id()).await {
+                return loopback.refusal(&self.spec.name, &error);
+            }
+        }
+        let line = secret::line(&self.spec.secrets);
+        // So has one that does not read.
+        let _ = self.input.write_all(&line).await;
+        let _ = self.input.flush().await;
         drop(line);
         std::future::pending().await
-    }))
+    }
 }
 
 /// Keeps what the launcher says out of a container's output.

@@ -47,6 +47,11 @@ impl Seen {
         self.0.state.as_ref()?.pid.filter(|pid| *pid > 0)
     }
 
+    /// What its control group is named by; nothing when it is gone.
+    pub(super) fn id(&self) -> &str {
+        self.0.id.as_deref().unwrap_or_default()
+    }
+
     /// The folder of its own layer, when the daemon's disk is ours.
     fn layer(&self) -> Option<PathBuf> {
         let driver = self.0.graph_driver.as_ref()?;

@@ -3,6 +3,7 @@
 mod config;
 mod lane;
 mod launch;
+mod loopback;
 mod meter;
 mod pull;
 mod run;

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::config::{self, Note, Podman};
 use super::lane::Lane;
-use super::launch::{self, Complaint, Launch, Mark, Sieve};
+use super::launch::{self, Complaint, Gate, Launch, Mark, Sieve};
 use super::meter::{Meter, Seen, layer_exceeded};
 use super::settled::settled;
 use super::{Docker, message, pull, remove, status};
@@ -97,7 +97,8 @@ pub(super) async fn adopt(
     };
     let logs = CappedLog::new(logs, note.limits.log_bytes);
     let output = Output::new(logs, seen.mark());
-    let result = run.follow(replay(&docker.api, name, output)).await;
+    let output = replay(&docker.api, name, output);
+    let result = run.follow(output, None).await;
     remove(&docker.api, name).await?;
     guard.entry = None;
     match result {
@@ -203,7 +204,7 @@ async fn start(
     // Attached before the start, so that nothing of the output is missed.
     let attached = attach(api, spec).await?;
     let pump = pump(attached.output, output);
-    let _feed = (!spec.secrets.is_empty()).then(|| launch::feed(spec, attached.input));
+    let gate = Gate::new(spec, attached.input);
     api.start_container(&spec.name, None::<StartContainerOptions>)
         .await
         .map_err(|error| start_error(spec, error))?;
@@ -214,7 +215,7 @@ async fn start(
         cancel,
         note,
     };
-    run.follow(pump).await
+    run.follow(pump, gate).await
 }
 
 /// How a container ended.
@@ -243,14 +244,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Watches it until its end, and ends it when it has to.
-    async fn follow(self, pump: AbortOnDropHandle<Pumped>) -> Result<Followed, Error> {
+    /// Lets its program start where that waits, watches it until its end, and ends it when it has
+    /// to.
+    async fn follow(
+        self,
+        pump: AbortOnDropHandle<Pumped>,
+        gate: Option<Gate<'_>>,
+    ) -> Result<Followed, Error> {
         let mut ended = pin!(wait(self.api, self.name));
         let seen = inspect(self.api, self.name).await?;
         let disk = seen.disk(&self.note);
         let meter = Meter::start(self.api, self.name, seen.pid());
         let forced = tokio::select! {
             code = &mut ended => Err(code?),
+            error = let_in(gate, &seen) => return Err(error),
             () = tokio::time::sleep(self.deadline) => Ok(Reason::Deadline),
             () = self.cancel.cancelled() => Ok(Reason::Cancelled),
             () = disk.exceeded() => Ok(Reason::DiskFull),
@@ -296,6 +303,14 @@ impl Run<'_> {
             disk_bytes: Some(disk.added_bytes()),
             ..Usage::default()
         })
+    }
+}
+
+/// Returns only when the program cannot start.
+async fn let_in(gate: Option<Gate<'_>>, seen: &Seen) -> Error {
+    match gate {
+        Some(gate) => gate.open(seen).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,6 +14,7 @@ mod hostile;
 mod image;
 mod killed;
 mod limit;
+mod loopback;
 mod network;
 mod nobody;
 mod platform;
@@ -90,6 +91,13 @@ contract! {
     secret::what_cannot_start_is_named,
     secret::codes_of_a_failed_start_are_the_programs_too,
     secret::nobody_outside_sees_a_secret,
+    loopback::a_loopback_is_the_programs_alone,
+    loopback::loopbacks_at_one_port_do_not_meet,
+    loopback::a_loopback_leaves_nothing_open,
+    loopback::a_loopback_is_there_before_the_program,
+    loopback::a_loopback_that_nobody_waits_for_does_not_start,
+    loopback::a_run_that_ends_does_not_wait_for_its_loopback,
+    loopback::what_cannot_start_with_a_loopback_is_named,
 }
 
 both! {
@@ -171,6 +179,15 @@ both! {
     secret::nobody_outside_sees_a_secret,
     secret::another_user_in_the_container_finds_nothing,
     secret::unsound_ones_are_refused,
+    loopback::a_loopback_is_the_programs_alone,
+    loopback::loopbacks_at_one_port_do_not_meet,
+    loopback::a_loopback_leaves_nothing_open,
+    loopback::a_loopback_is_there_before_the_program,
+    loopback::a_loopback_is_there_besides_a_network,
+    loopback::a_loopback_that_nobody_waits_for_does_not_start,
+    loopback::a_run_that_ends_does_not_wait_for_its_loopback,
+    loopback::what_cannot_start_with_a_loopback_is_named,
+    loopback::unsound_loopbacks_are_refused,
 }
 
 // With a secret in each run: whatever starts the program then, the rest of the contract holds.
@@ -267,4 +284,12 @@ contract! { podman:
     secret::codes_of_a_failed_start_are_the_programs_too,
     secret::nobody_outside_sees_a_secret,
     secret::another_user_in_the_container_finds_nothing,
+    loopback::a_loopback_is_the_programs_alone,
+    loopback::loopbacks_at_one_port_do_not_meet,
+    loopback::a_loopback_leaves_nothing_open,
+    loopback::a_loopback_is_there_before_the_program,
+    loopback::a_loopback_that_nobody_waits_for_does_not_start,
+    loopback::a_loopback_is_there_besides_a_network,
+    loopback::a_run_that_ends_does_not_wait_for_its_loopback,
+    loopback::what_cannot_start_with_a_loopback_is_named,
 }
