@@ -75,6 +75,26 @@ causes! {
         "read its output with `iexec task debug <taskid> --logs`";
     AppComputeTimeout "APP_COMPUTE_TIMEOUT" "the app ran longer than the category allows"
         "choose a larger category, or give each task less to do";
+    PreImageMissing "PRE_COMPUTE_IMAGE_MISSING"
+        "the program that prepares the inputs could not be pulled"
+        "nothing to change in the app; the secret manager's operator has to check the image";
+    PreTaskIdMissing "PRE_COMPUTE_TASK_ID_MISSING"
+        "the program that prepares the inputs was not told the task"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreExitReportingFailed "PRE_COMPUTE_EXIT_REPORTING_FAILED"
+        "the program that prepares the inputs failed and could not tell why"
+        "nothing to change in the app; run it again";
+    PreTimeout "PRE_COMPUTE_TIMEOUT" "the inputs were not prepared in time"
+        "give the task fewer or smaller inputs, or run it again";
+    PreWorkerAddressMissing "PRE_COMPUTE_WORKER_ADDRESS_MISSING"
+        "the program that prepares the inputs was not told the worker"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreSigningKeyMissing "PRE_COMPUTE_TEE_CHALLENGE_PRIVATE_KEY_MISSING"
+        "the program that prepares the inputs has no key to sign with"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PreInvalidTeeSignature "PRE_COMPUTE_INVALID_TEE_SIGNATURE"
+        "the program that prepares the inputs could not sign with the enclave's key"
+        "pool and worker have to use the same secret manager, with its data kept";
     PreOutputPathMissing "PRE_COMPUTE_OUTPUT_PATH_MISSING"
         "the task's session does not say where inputs go"
         "nothing to change in the app; the secret manager's operator has to check its version";
@@ -117,8 +137,16 @@ causes! {
         "check that every URL of --input-files answers 200 to anybody";
     PreComputeUnknown "PRE_COMPUTE_FAILED_UNKNOWN_ISSUE" "the inputs could not be prepared"
         "nothing to change in the app; run it again";
+    PostImageMissing "POST_COMPUTE_IMAGE_MISSING"
+        "the program that closes the result could not be pulled"
+        "nothing to change in the app; the secret manager's operator has to check the image";
     PostTaskIdMissing "POST_COMPUTE_TASK_ID_MISSING" "the task's session does not name the task"
         "nothing to change in the app; the secret manager's operator has to check its version";
+    PostExitReportingFailed "POST_COMPUTE_EXIT_REPORTING_FAILED"
+        "the program that closes the result failed and could not tell why"
+        "nothing to change in the app; run it again";
+    PostTimeout "POST_COMPUTE_TIMEOUT" "the result was not closed in time"
+        "write less to IEXEC_OUT, or run it again";
     PostWorkerAddressMissing "POST_COMPUTE_WORKER_ADDRESS_MISSING"
         "the task's session does not name the worker"
         "nothing to change in the app; the secret manager's operator has to check its version";
@@ -136,6 +164,12 @@ causes! {
         "push a new one: `iexec result push-encryption-key --force-update`";
     PostEncryptionFailed "POST_COMPUTE_ENCRYPTION_FAILED" "the result could not be encrypted"
         "nothing to change in the app; the worker may lack memory or disk";
+    PostStorageTokenMissing "POST_COMPUTE_STORAGE_TOKEN_MISSING"
+        "the task's session has no token to store the result with"
+        "nothing to change in the app; the secret manager's operator has to check its version";
+    PostResultFileNotFound "POST_COMPUTE_RESULT_FILE_NOT_FOUND"
+        "a file of the result was gone when it was to be stored"
+        "leave what the app wrote in IEXEC_OUT where it is";
     DropboxUploadFailed "POST_COMPUTE_DROPBOX_UPLOAD_FAILED"
         "the result could not be stored at Dropbox"
         "store it with ipfs: enclaves here do not speak to Dropbox";
@@ -151,6 +185,9 @@ causes! {
     TooLongResultFileName "POST_COMPUTE_TOO_LONG_RESULT_FILE_NAME"
         "a file name in IEXEC_OUT is longer than 31 characters"
         "shorten the names of the files that the app writes";
+    PostIpfsUploadFailed "POST_COMPUTE_IPFS_UPLOAD_FAILED"
+        "the archive of the result was not handed over for its upload"
+        "nothing to change in the app; run it again";
     SendComputedFileFailed "POST_COMPUTE_SEND_COMPUTED_FILE_FAILED"
         "computed.json could not be handed over" "check that the app writes it once, as a file";
     PostComputeUnknown "POST_COMPUTE_FAILED_UNKNOWN_ISSUE" "the result could not be prepared"

@@ -56,6 +56,12 @@ pub fn enclave(worker: Address, task: TaskId, digest: B256) -> B256 {
     keccak256([hash.0, seal.0].concat())
 }
 
+/// `keccak256(taskId ‖ worker)`: what the programs before and after an app sign with the enclave's
+/// key, to be heard by the worker (spec/secrets-tee.md §2.5).
+pub fn host_call(task: TaskId, worker: Address) -> B256 {
+    keccak256([task.0.as_slice(), worker.as_slice()].concat())
+}
+
 /// `keccak256(worker ‖ taskId ‖ enclaveChallenge)`: what the workerpool's owner signs (EIP-191)
 /// to let a worker contribute.
 pub fn authorization(worker: Address, task: TaskId, enclave_challenge: Address) -> B256 {
