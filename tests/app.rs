@@ -1,11 +1,14 @@
-//! Apps made of a shell script: a real image without a registry.
+//! Images without a registry: of a shell script, of a program of this machine.
 
-use std::sync::Arc;
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use alloy::primitives::{Address, B256};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use chain::{Actor, NewAsset};
-use engine::{Engine, testing::busybox};
+use engine::{
+    Engine,
+    testing::{TestImage, busybox},
+};
 use protocol::multiaddr;
 
 /// Writes a `computed.json` that points to its first argument.
@@ -32,6 +35,28 @@ impl Image {
         image.entrypoint = vec!["/bin/sh".to_owned(), "/app.sh".to_owned()];
         image.cmd = Vec::new();
         let image = image.with_file("/app.sh", format!("{DECLARE}\n{script}\n"));
+        Self::import(engine, name, &image).await
+    }
+
+    /// Imports busybox with a program of this machine and the libraries that it is linked to.
+    /// `test` and the program's name together must be unlike all others of the test run.
+    pub async fn of_program(engine: &Arc<dyn Engine>, test: &str, program: &Path) -> Result<Self> {
+        let mut image = busybox().map_err(|reason| anyhow!(reason))?;
+        image.entrypoint = vec!["/bin/program".to_owned()];
+        image.cmd = Vec::new();
+        let read = fs::read(program).with_context(|| program.display().to_string());
+        image = image.with_file("/bin/program", read?);
+        let said = Command::new("ldd").arg(program).output()?;
+        let said = String::from_utf8(said.stdout)?;
+        for library in said.split_whitespace().filter(|word| word.starts_with('/')) {
+            image = image.with_file(library, fs::read(library)?);
+        }
+        let file = program.file_name().context("no file name")?;
+        let name = format!("{test}-{}", file.to_string_lossy());
+        Self::import(engine, &name, &image).await
+    }
+
+    async fn import(engine: &Arc<dyn Engine>, name: &str, image: &TestImage) -> Result<Self> {
         let name = format!("iexec-suite/{}:1", name.replace([':', '_'], "-"));
         let imported = engine.import(image.archive()?, &name).await?;
         let checksum = B256::from(imported.id.0);

@@ -96,6 +96,7 @@ both! {
     trust::bag_with_failures_in_the_middle,
     trust::refunds_of_a_dead_bag,
     tee::from_its_secrets_to_an_encrypted_result,
+    tee::stages_of_the_official_programs,
     tee::a_task_without_the_tag_has_no_secret,
     tee::callback_by_an_enclave,
     tee::dataset_without_its_key,

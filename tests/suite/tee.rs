@@ -10,7 +10,7 @@ use chain::{NewAsset, Wallet};
 use iexec_tests::{
     app::Image,
     archive::Archive,
-    bench::Bench,
+    bench::{Bench, World},
     boss::Boss,
     cast::{Ask, Cast, Deal},
     files::FileServer,
@@ -39,6 +39,8 @@ const QUICK: u64 = 5;
 const SCRIPT: &str = "echo it ran; echo it ran > $IEXEC_OUT/x; declare_result $IEXEC_OUT/x";
 /// Between two looks for the enclave's key.
 const LOOK_MS: u64 = 10;
+/// The folder of the official `tee-worker-pre-compute` and `tee-worker-post-compute`.
+const OFFICIAL: &str = "IEXEC_TEST_STAGES";
 /// Bits of the beneficiary's key: the least that is taken, as making one takes time.
 const KEY_BITS: usize = 2_048;
 const CONTENT: &str = "forty thieves";
@@ -233,8 +235,36 @@ fn check_disk(dir: &Path, secrets: &[&str]) -> Result<()> {
 /// Everything that a task may have, and nothing of it is anywhere but in the beneficiary's result.
 pub(crate) async fn from_its_secrets_to_an_encrypted_result(bench: Bench) -> Result<()> {
     let world = bench.network(1).await?;
+    from_secrets_to_result(&bench, world).await
+}
+
+/// The same with the official programs as containers before and after the app. They are on no
+/// registry that every machine reaches: who has built them names their folder.
+pub(crate) async fn stages_of_the_official_programs(bench: Bench) -> Result<()> {
+    let Some(folder) = std::env::var_os(OFFICIAL) else {
+        return Ok(());
+    };
+    let engine = crash::engine(&bench).await?;
+    let stage = async |name: &str| {
+        let program = Path::new(&folder).join(format!("tee-worker-{name}"));
+        let image = Image::of_program(&engine, bench.test, &program).await?;
+        Ok::<_, anyhow::Error>(secrets::Image {
+            image: image.name,
+            fingerprint: format!("{:#x}", image.checksum),
+        })
+    };
+    let pipeline = secrets::Pipeline {
+        pre_compute: stage("pre-compute").await?,
+        post_compute: stage("post-compute").await?,
+    };
+    let builder = bench.builder().workers(1).pipeline(pipeline);
+    let world = bench.world(builder, 1).await?;
+    from_secrets_to_result(&bench, world).await
+}
+
+async fn from_secrets_to_result(bench: &Bench, world: World) -> Result<()> {
     let cast = &world.cast;
-    let app = app_of(&bench, cast, SHOWS_ALL).await?;
+    let app = app_of(bench, cast, SHOWS_ALL).await?;
     let key = Key::random();
     let (address, order) = dataset(cast, &key).await?;
     push_dataset_key(cast, address, &key.to_text()).await?;
@@ -267,7 +297,7 @@ pub(crate) async fn from_its_secrets_to_an_encrypted_result(bench: Bench) -> Res
     assert_eq!(opened.text("result.txt")?, expected);
     let canaries = [CONTENT, OF_DEVELOPER, OF_REQUESTER, &key.to_text()];
     check_disk(&bench.data_dir(), &canaries)?;
-    check_memory(&bench)?;
+    check_memory(bench)?;
     world.stop().await
 }
 

@@ -17,6 +17,7 @@ use worker::{
 
 use crate::{
     environment::StageEnvironment,
+    hosted::Hosted,
     post_compute::{Computed, Place, post_compute},
     pre_compute::{Room, pre_compute},
     stages::Stages,
@@ -82,7 +83,7 @@ impl Agent<'_> {
         }
         self.app(&folders).await?;
         let ended = self.unless_cancelled(self.result(folders)).await?;
-        ended.map_err(|failure| Some((Stage::PostCompute, vec![failure])))
+        ended.map_err(|failures| Some((Stage::PostCompute, failures)))
     }
 
     /// Nobody wants to hear of a task that was cancelled.
@@ -106,7 +107,18 @@ impl Agent<'_> {
             deadline: Instant::now() + Duration::from_secs(self.job.inputs_s),
             bytes_max: PRIVATE_BYTES_MAX,
         };
-        pre_compute(&environment, room).await
+        match environment.image() {
+            Some(_) => self.hosted().pre_compute(environment, room).await,
+            None => pre_compute(&environment, room).await,
+        }
+    }
+
+    fn hosted(&self) -> Hosted<'_> {
+        Hosted {
+            job: &self.job,
+            engine: self.engine.as_ref(),
+            cancel: &self.cancel,
+        }
     }
 
     async fn app(&self, folders: &Folders) -> Result<(), Stopped> {
@@ -175,8 +187,26 @@ impl Agent<'_> {
     }
 
     /// The folders are gone before the result is told.
-    async fn result(&self, folders: Folders) -> Result<Computed, Failure> {
-        let environment = self.open(Stage::PostCompute).await?;
+    async fn result(&self, folders: Folders) -> Result<Computed, Vec<Failure>> {
+        let opened = self.open(Stage::PostCompute).await;
+        let environment = opened.map_err(|failure| vec![failure])?;
+        match environment.image() {
+            Some(_) => {
+                let hosted = self.hosted();
+                hosted.post_compute(environment, &folders.output()).await
+            }
+            None => {
+                let computed = self.close(environment, folders).await;
+                computed.map_err(|failure| vec![failure])
+            }
+        }
+    }
+
+    async fn close(
+        &self,
+        environment: StageEnvironment,
+        folders: Folders,
+    ) -> Result<Computed, Failure> {
         let (private, archive) = (self.job.private.clone(), self.job.archive.clone());
         let challenge = self.job.challenge;
         let work = move || {

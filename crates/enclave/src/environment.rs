@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 /// The part of a session that one stage may know (spec/secrets-tee.md §1.5). Its values are wiped
 /// when it is dropped; it has no `Debug`.
 pub(crate) struct StageEnvironment {
+    image: String,
     fingerprint: String,
     variables: BTreeMap<String, Zeroizing<String>>,
 }
@@ -20,6 +21,8 @@ struct Session {
 #[derive(Deserialize)]
 struct Service {
     name: String,
+    #[serde(default)]
+    image_name: String,
     fingerprint: String,
     environment: BTreeMap<String, String>,
 }
@@ -39,6 +42,7 @@ impl StageEnvironment {
         }
         let wrap = |(name, value)| (name, Zeroizing::new(value));
         Ok(Self {
+            image: service.image_name,
             fingerprint: service.fingerprint,
             variables: service.environment.into_iter().map(wrap).collect(),
         })
@@ -47,6 +51,17 @@ impl StageEnvironment {
     /// What the stage's image has to be: the checksum on chain.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The image that is to do the stage; none when it is left to us.
+    pub(crate) fn image(&self) -> Option<&str> {
+        (!self.image.is_empty()).then_some(&*self.image)
+    }
+
+    /// Adds a variable, or replaces it.
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.variables
+            .insert(name.into(), Zeroizing::new(value.into()));
     }
 
     /// A variable that is there and not empty.
@@ -66,6 +81,14 @@ pub(crate) mod testing {
     use super::*;
 
     impl StageEnvironment {
+        /// The same to be done by an image of that name.
+        pub(crate) fn by(self, image: &str) -> Self {
+            Self {
+                image: image.to_owned(),
+                ..self
+            }
+        }
+
         /// The same for another image.
         pub(crate) fn of_image(self, fingerprint: String) -> Self {
             Self {
@@ -81,6 +104,7 @@ pub(crate) mod testing {
     ) -> StageEnvironment {
         let wrap = |(name, value): (N, V)| (name.into(), Zeroizing::new(value.into()));
         StageEnvironment {
+            image: String::new(),
             fingerprint: String::new(),
             variables: variables.into_iter().map(wrap).collect(),
         }
@@ -111,7 +135,7 @@ mod tests {
     #[test]
     fn a_stage_is_read() {
         let app = StageEnvironment::parse("app", &session(&["app"])).unwrap();
-        assert_eq!(app.fingerprint(), "0x01");
+        assert_eq!((app.fingerprint(), app.image()), ("0x01", Some("u/app:1")));
         assert_eq!(app.get("A"), Some("secret"));
         assert_eq!((app.get("EMPTY"), app.get("B")), (None, None));
         assert_eq!(app.into_variables().len(), 2);

@@ -12,15 +12,8 @@
 
 mod agent;
 mod environment;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the agent runs no container of a stage yet"
-    )
-)]
 mod host_api;
+mod hosted;
 mod post_compute;
 mod pre_compute;
 mod program;

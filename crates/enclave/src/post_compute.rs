@@ -58,7 +58,7 @@ pub(crate) fn post_compute(
     place: Place<'_>,
 ) -> Result<Computed, Failure> {
     let signer = Signer::of(environment, place.challenge)?;
-    let has_callback = environment.get("RESULT_STORAGE_CALLBACK") == Some("yes");
+    let has_callback = environment.get("RESULT_STORAGE_CALLBACK") == Some("true");
     let outcome = worker::read_outcome(place.output, has_callback);
     let outcome = outcome.map_err(|failure| official(failure, place.output))?;
     let signature = signer.sign(outcome.digest)?;
@@ -131,7 +131,7 @@ fn store(environment: &StageEnvironment, place: Place<'_>) -> Result<(), Failure
     if environment.get("RESULT_STORAGE_PROVIDER") == Some("dropbox") {
         return Err(Failure::plain(Cause::DropboxUploadFailed));
     }
-    if environment.get("RESULT_ENCRYPTION") != Some("yes") {
+    if environment.get("RESULT_ENCRYPTION") != Some("true") {
         return worker::pack(place.output, place.archive);
     }
     let key = environment
@@ -252,8 +252,8 @@ mod tests {
                 ("IEXEC_TASK_ID", TASK),
                 ("SIGN_WORKER_ADDRESS", WORKER),
                 ("SIGN_TEE_CHALLENGE_PRIVATE_KEY", KEY),
-                ("RESULT_ENCRYPTION", "no"),
-                ("RESULT_STORAGE_CALLBACK", "no"),
+                ("RESULT_ENCRYPTION", "false"),
+                ("RESULT_STORAGE_CALLBACK", "false"),
             ];
             let all = usual.iter().chain(changes).copied();
             let (output, private) = (self.0.path().join("out"), self.0.path().join("private"));
@@ -291,7 +291,7 @@ mod tests {
         let scene = Scene::new();
         let data = "0x0000000000000000000000000000000000000000000000000000000000000001";
         scene.write("computed.json", &format!(r#"{{"callback-data":"{data}"}}"#));
-        let computed = scene.run(&[("RESULT_STORAGE_CALLBACK", "yes")]).unwrap();
+        let computed = scene.run(&[("RESULT_STORAGE_CALLBACK", "true")]).unwrap();
         let official = "0xb10e2d527612073b26eecdfd717e6a320cf44b4afac2b0732d9fcbe2b7fa0cf6";
         assert_eq!(computed.digest.to_string(), official);
         assert_eq!(computed.callback_data.to_string(), data);
@@ -319,7 +319,7 @@ mod tests {
         let plain = fs::read(scene.archive()).unwrap();
         let key = encoded(PUBLIC);
         let asked = [
-            ("RESULT_ENCRYPTION", "yes"),
+            ("RESULT_ENCRYPTION", "true"),
             ("RESULT_ENCRYPTION_PUBLIC_KEY", &key),
         ];
         scene.run(&asked).unwrap();
@@ -351,7 +351,7 @@ mod tests {
                 TASK,
                 Cause::PostInvalidTeeSignature,
             ),
-            ("RESULT_ENCRYPTION", "yes", Cause::PostEncryptionKeyMissing),
+            ("RESULT_ENCRYPTION", "true", Cause::PostEncryptionKeyMissing),
             (
                 "RESULT_STORAGE_PROVIDER",
                 "dropbox",
@@ -362,7 +362,7 @@ mod tests {
         }
         for key in ["not base64!", &garbage, &encoded(PRIVATE)] {
             let asked = [
-                ("RESULT_ENCRYPTION", "yes"),
+                ("RESULT_ENCRYPTION", "true"),
                 ("RESULT_ENCRYPTION_PUBLIC_KEY", key),
             ];
             assert_eq!(scene.cause(&asked), Cause::PostMalformedEncryptionKey);
@@ -392,7 +392,7 @@ mod tests {
         let (scene, key) = (Scene::new(), encoded(PUBLIC));
         fs::create_dir(scene.archive()).unwrap();
         let asked = [
-            ("RESULT_ENCRYPTION", "yes"),
+            ("RESULT_ENCRYPTION", "true"),
             ("RESULT_ENCRYPTION_PUBLIC_KEY", key.as_str()),
         ];
         assert_eq!(scene.cause(&asked), Cause::PostEncryptionFailed);

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufReader, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -92,20 +92,43 @@ pub(crate) async fn pre_compute(
     if !room.inputs.is_dir() {
         return Err(alone(Failure::plain(Cause::PreOutputFolderNotFound)));
     }
-    let fetcher = Fetcher::new(room.policy, room.deadline);
-    let unknown = |reason| alone(Failure::new(Cause::PreComputeUnknown, reason));
-    let mut work = Work {
-        fetcher: fetcher.map_err(unknown)?,
-        bytes_left: room.bytes_max,
-        room,
-        failures: Vec::new(),
-    };
+    let mut work = Work::new(room)?;
     work.datasets(environment).await;
     work.files(environment).await;
-    match work.failures.is_empty() {
-        true => Ok(()),
-        false => Err(work.failures),
+    work.ended()
+}
+
+/// A dataset that is here and still encrypted.
+pub(crate) struct Download {
+    /// What the names of its variables begin with.
+    pub(crate) prefix: String,
+    /// Where it is.
+    pub(crate) file: PathBuf,
+}
+
+/// Fetches what a stage needs that another program does: datasets as they are, and input files to
+/// where the app finds them. What a dataset's variables lack is for that program to tell.
+///
+/// # Errors
+/// As [`pre_compute`].
+pub(crate) async fn download(
+    environment: &StageEnvironment,
+    room: Room<'_>,
+) -> Result<Vec<Download>, Vec<Failure>> {
+    let mut work = Work::new(room)?;
+    let mut downloads = Vec::new();
+    for (number, prefix) in work.prefixes(environment).into_iter().enumerate() {
+        let Some(url) = environment.get(&format!("{prefix}_URL")) else {
+            continue;
+        };
+        let file = room.scratch.join(format!("{number}-{DOWNLOAD}"));
+        match work.fetch(&prefix, url, &file).await {
+            Ok(()) => downloads.push(Download { prefix, file }),
+            Err(failure) => work.failures.push(failure),
+        }
     }
+    work.files(environment).await;
+    work.ended().map(|()| downloads)
 }
 
 struct Work<'a> {
@@ -115,8 +138,27 @@ struct Work<'a> {
     failures: Vec<Failure>,
 }
 
-impl Work<'_> {
-    async fn datasets(&mut self, environment: &StageEnvironment) {
+impl<'a> Work<'a> {
+    fn new(room: Room<'a>) -> Result<Self, Vec<Failure>> {
+        let fetcher = Fetcher::new(room.policy, room.deadline);
+        let unknown = |reason| vec![Failure::new(Cause::PreComputeUnknown, reason)];
+        Ok(Self {
+            fetcher: fetcher.map_err(unknown)?,
+            bytes_left: room.bytes_max,
+            room,
+            failures: Vec::new(),
+        })
+    }
+
+    fn ended(self) -> Result<(), Vec<Failure>> {
+        match self.failures.is_empty() {
+            true => Ok(()),
+            false => Err(self.failures),
+        }
+    }
+
+    /// What the names of each dataset's variables begin with.
+    fn prefixes(&mut self, environment: &StageEnvironment) -> Vec<String> {
         let mut prefixes = Vec::new();
         match environment.get("IS_DATASET_REQUIRED") {
             Some("true") => prefixes.push("IEXEC_DATASET".to_owned()),
@@ -137,7 +179,11 @@ impl Work<'_> {
                     .push(Failure::new(Cause::PreComputeUnknown, reason));
             }
         }
-        for prefix in prefixes {
+        prefixes
+    }
+
+    async fn datasets(&mut self, environment: &StageEnvironment) {
+        for prefix in self.prefixes(environment) {
             let done = match Dataset::of(environment, &prefix) {
                 Ok(dataset) => self.dataset(&dataset).await,
                 Err(failure) => Err(failure),
@@ -148,21 +194,22 @@ impl Work<'_> {
 
     async fn dataset(&mut self, dataset: &Dataset<'_>) -> Result<(), Failure> {
         let encrypted = self.room.scratch.join(DOWNLOAD);
-        let bytes_max = self.bytes_left.saturating_add(CIPHER_BYTES_MAX);
-        let fetched = self.fetcher.fetch(dataset.url, &encrypted, bytes_max).await;
-        let failed = |reason| {
-            let message = format!("{} ({}): {reason}", dataset.name, dataset.url);
-            Failure::new(Cause::PreDatasetDownloadFailed, message)
-        };
-        let done = match fetched {
-            Ok(bytes) => {
-                self.bytes_left = self.bytes_left.saturating_sub(bytes);
-                open(dataset, &encrypted, self.room.inputs)
-            }
-            Err(reason) => Err(failed(reason)),
-        };
+        let fetched = self.fetch(dataset.name, dataset.url, &encrypted).await;
+        let done = fetched.and_then(|()| open(dataset, &encrypted, self.room.inputs));
         let _ = fs::remove_file(&encrypted);
         done
+    }
+
+    /// A dataset as it is, encrypted.
+    async fn fetch(&mut self, name: &str, url: &str, to: &Path) -> Result<(), Failure> {
+        let bytes_max = self.bytes_left.saturating_add(CIPHER_BYTES_MAX);
+        let fetched = self.fetcher.fetch(url, to, bytes_max).await;
+        let bytes = fetched.map_err(|reason| {
+            let message = format!("{name} ({url}): {reason}");
+            Failure::new(Cause::PreDatasetDownloadFailed, message)
+        })?;
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        Ok(())
     }
 
     async fn files(&mut self, environment: &StageEnvironment) {

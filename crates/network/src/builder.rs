@@ -68,6 +68,7 @@ pub struct Builder {
     finalizes_at_once: bool,
     own_engine: Option<Arc<dyn Engine>>,
     agent: Option<Vec<OsString>>,
+    pipeline: secrets::Pipeline,
     slots: u32,
 }
 
@@ -85,6 +86,7 @@ impl Builder {
             finalizes_at_once: true,
             own_engine: None,
             agent: None,
+            pipeline: secrets::Pipeline::default(),
             slots: WORKER_SLOTS,
         }
     }
@@ -128,6 +130,14 @@ impl Builder {
     #[must_use]
     pub fn enclave_agent(mut self, agent: Vec<OsString>) -> Self {
         self.agent = Some(agent);
+        self
+    }
+
+    /// Containers for the stages around confidential apps; by default enclaves do them with code of
+    /// their own.
+    #[must_use]
+    pub fn pipeline(mut self, pipeline: secrets::Pipeline) -> Self {
+        self.pipeline = pipeline;
         self
     }
 
@@ -236,6 +246,7 @@ impl Builder {
             finalizes_at_once: self.finalizes_at_once,
             slots: self.slots,
             enclave: self.enclave(base.hub.chain_id()),
+            pipeline: self.pipeline.clone(),
             shutdown: &running.shutdown,
             tracker: &running.tracker,
         };

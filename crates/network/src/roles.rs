@@ -35,6 +35,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) slots: u32,
     /// For confidential tasks; always a simulation.
     pub(crate) enclave: Option<worker::Enclave>,
+    pub(crate) pipeline: secrets::Pipeline,
     pub(crate) shutdown: &'a CancellationToken,
     pub(crate) tracker: &'a TaskTracker,
 }
@@ -68,6 +69,7 @@ impl Plan<'_> {
         secrets.public_url = self.origin.to_owned();
         secrets.attestation = self.attestation();
         secrets.ipfs_gateway = Some(self.origin.to_owned());
+        secrets.pipeline = self.pipeline.clone();
         let secrets = secrets::Service::open(secrets, Arc::new(self.hub.clone()));
         let offers = self.offers().await?;
         let count = offers.len();

@@ -65,6 +65,12 @@ pub enum Error {
         /// What is wrong, and what to do.
         why: &'static str,
     },
+    /// A container that would get a stage's secrets could be any.
+    #[error("`{image}` of the pipeline needs the fingerprint of its manifest: 0x and 64 digits")]
+    Unpinned {
+        /// Its name.
+        image: String,
+    },
     /// What was kept for enclaves of one kind is not for those of the other.
     #[error("this store is for {stored} attestation, and cannot be opened for {wanted}")]
     OtherMode {

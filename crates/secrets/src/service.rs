@@ -39,7 +39,8 @@ pub struct Config {
     /// This service's own origin as enclaves reach it, e.g. `http://127.0.0.1:8545`.
     #[serde(default)]
     pub public_url: String,
-    /// The stages around the app, told to enclaves.
+    /// The containers that do the stages around the app, told to enclaves; none, by default, where
+    /// these do them with code of their own.
     #[serde(default)]
     pub pipeline: Pipeline,
     /// Origin of the IPFS gateway that bulks of datasets are read from, e.g.
@@ -212,6 +213,7 @@ impl Service {
         ledger: Arc<dyn Ledger>,
         ipfs: Option<Arc<dyn Ipfs>>,
     ) -> Result<Self, Error> {
+        config.pipeline.check()?;
         create(&config.data_dir).await?;
         let (chain_id, _) = ledger.place();
         let attested = config.attestation.clone();

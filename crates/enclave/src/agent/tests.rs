@@ -47,8 +47,8 @@ impl Stages for Opened {
                 ("IEXEC_TASK_ID", &task),
                 ("SIGN_WORKER_ADDRESS", &worker),
                 ("SIGN_TEE_CHALLENGE_PRIVATE_KEY", KEY),
-                ("RESULT_ENCRYPTION", "no"),
-                ("RESULT_STORAGE_CALLBACK", "no"),
+                ("RESULT_ENCRYPTION", "false"),
+                ("RESULT_STORAGE_CALLBACK", "false"),
             ],
         };
         Ok(environment(variables).of_image(format!("{:#x}", self.app)))

@@ -1,6 +1,6 @@
 //! The routes, and HTTP around them.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,7 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use tokio::{fs::File, io::AsyncReadExt};
+use tokio::{fs::File, io::AsyncReadExt, net::TcpListener};
 use tokio_util::{
     io::{ReaderStream, StreamReader, SyncIoBridge},
     sync::CancellationToken,
@@ -51,8 +51,6 @@ pub(crate) async fn serve(
     host: Arc<Host>,
     cancel: CancellationToken,
 ) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
     let ended = cancel.clone();
     let shared = Shared { host, cancel };
     let served = axum::serve(listener, router(shared))

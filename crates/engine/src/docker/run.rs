@@ -417,14 +417,19 @@ async fn wait(api: &bollard::Docker, name: &str) -> Result<i64, Error> {
     }
 }
 
+/// Whether a container that was to be killed had ended by itself. Podman answers 500 while it writes
+/// that down.
+fn has_ended(error: &ApiError) -> bool {
+    matches!(status(error), Some(404 | 409)) || message(error).contains("container state improper")
+}
+
 async fn stop(
     api: &bollard::Docker,
     name: &str,
     ended: impl Future<Output = Result<i64, Error>>,
 ) -> Result<i64, Error> {
     match api.kill_container(name, None::<KillContainerOptions>).await {
-        // 409: it ended by itself meanwhile.
-        Err(error) if !matches!(status(&error), Some(404 | 409)) => {
+        Err(error) if !has_ended(&error) => {
             return Err(Error::docker("kill a container")(error));
         }
         _ => {}

@@ -75,6 +75,7 @@ struct Settings {
     ipfs_gateway: Option<String>,
     key_provider: KeyProvider,
     passphrase_file: Option<PathBuf>,
+    pipeline: secrets::Pipeline,
     attestation: attestation::Settings,
     chain: ChainConfig,
 }
@@ -99,6 +100,7 @@ impl Settings {
                 file: self.passphrase_file.clone(),
             },
         };
+        config.pipeline = self.pipeline.clone();
         config.mode = self.attestation.mode();
         config
     }
@@ -204,6 +206,8 @@ mod tests {
         assert_eq!(told.attestation.mode(), secrets::Mode::Real);
         assert!(told.public_url.is_some() && told.database_url.is_some());
         assert!(told.ipfs_gateway.is_some());
+        let (pre, post) = (told.pipeline.pre_compute, told.pipeline.post_compute);
+        assert!(pre.image.contains("pre-compute") && post.image.contains("post-compute"));
         let attestation = told.attestation.resolve(false).unwrap();
         assert!(matches!(
             attestation,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chain::{AppInfo, DatasetInfo};
 use protocol::{
-    Address, Cause, TaskId,
+    Address, B256, Cause, TaskId,
     deal::Deal,
     digest,
     environment::{IN, Inputs},
@@ -15,7 +15,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
-use crate::Value;
+use crate::{Error, Value};
 
 /// Version of the form of a session for TDX.
 const VERSION: &str = "0.1.0";
@@ -27,15 +27,23 @@ const POST_COMPUTE: &str = "post-compute";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// Where it is, e.g. `registry.example/pre-compute:1`.
+    /// Where it is, e.g. `registry.example/pre-compute:1`; empty where enclaves do the stage with
+    /// code of their own.
     pub image: String,
-    /// What it has to be.
+    /// What it has to be: the digest of its manifest, `0x` and 64 digits. The enclave runs no
+    /// other, since it hands the stage's secrets to it.
     pub fingerprint: String,
+}
+
+impl Image {
+    fn is_pinned(&self) -> bool {
+        self.image.is_empty() || self.fingerprint.parse::<B256>().is_ok()
+    }
 }
 
 /// The stages around the app.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Pipeline {
     /// Fetches and decrypts.
     #[serde(default)]
@@ -43,6 +51,22 @@ pub struct Pipeline {
     /// Encrypts, uploads and signs.
     #[serde(default)]
     pub post_compute: Image,
+}
+
+impl Pipeline {
+    /// Whether every image is named with what it has to be.
+    ///
+    /// # Errors
+    /// [`Error::Unpinned`] with the one that is not.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let mut images = [&self.pre_compute, &self.post_compute].into_iter();
+        match images.find(|image| !image.is_pinned()) {
+            Some(image) => Err(Error::Unpinned {
+                image: image.image.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What the chain says about a task.
@@ -245,10 +269,6 @@ fn app(task: &Description, secrets: &Secrets) -> Variables {
     all
 }
 
-const fn yes_no(value: bool) -> &'static str {
-    if value { "yes" } else { "no" }
-}
-
 fn post_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Cause> {
     let encrypts = task.params.iexec_result_encryption == Some(true);
     let key = match &secrets.result_key {
@@ -257,9 +277,12 @@ fn post_compute(task: &Description, secrets: &Secrets) -> Result<Variables, Caus
         None => return Err(Cause::SessionEmptyBeneficiaryKey),
     };
     let mut all = vec![
-        named("RESULT_ENCRYPTION", yes_no(encrypts)),
+        named("RESULT_ENCRYPTION", encrypts.to_string()),
         named("RESULT_ENCRYPTION_PUBLIC_KEY", key),
-        named("RESULT_STORAGE_CALLBACK", yes_no(task.deal.has_callback())),
+        named(
+            "RESULT_STORAGE_CALLBACK",
+            task.deal.has_callback().to_string(),
+        ),
     ];
     all.extend(storage(task, secrets)?);
     Ok(all)

@@ -111,9 +111,9 @@ fn the_plainest_session_has_app_and_post_compute() {
                     "IEXEC_TASK_ID": TASK,
                     "SIGN_WORKER_ADDRESS": WORKER.to_checksum(None),
                     "SIGN_TEE_CHALLENGE_PRIVATE_KEY": KEY,
-                    "RESULT_ENCRYPTION": "no",
+                    "RESULT_ENCRYPTION": "false",
                     "RESULT_ENCRYPTION_PUBLIC_KEY": "",
-                    "RESULT_STORAGE_CALLBACK": "no",
+                    "RESULT_STORAGE_CALLBACK": "false",
                     "RESULT_STORAGE_PROVIDER": "ipfs",
                     "RESULT_STORAGE_PROXY": "",
                     "RESULT_STORAGE_TOKEN": "jwt",
@@ -198,7 +198,7 @@ fn the_fullest_app_and_post_compute_have_every_variable() {
     assert_eq!(session["services"][1]["environment"], expected);
     let post = &session["services"][2]["environment"];
     for (name, text) in [
-        ("RESULT_ENCRYPTION", "yes"),
+        ("RESULT_ENCRYPTION", "true"),
         ("RESULT_ENCRYPTION_PUBLIC_KEY", "public key"),
         ("RESULT_STORAGE_PROVIDER", "dropbox"),
         ("RESULT_STORAGE_PROXY", "https://store.example"),
@@ -214,7 +214,7 @@ fn a_callback_needs_no_storage() {
     description.deal.callback = Address::repeat_byte(9);
     let session = session(&description, &Secrets::default()).unwrap();
     let post = &session["services"][1]["environment"];
-    assert_eq!(post["RESULT_STORAGE_CALLBACK"], "yes");
+    assert_eq!(post["RESULT_STORAGE_CALLBACK"], "true");
     for name in [
         "RESULT_STORAGE_PROVIDER",
         "RESULT_STORAGE_PROXY",
@@ -325,4 +325,26 @@ fn the_app_gets_no_signing_key() {
     let (description, secrets) = full();
     let session = session(&description, &secrets).unwrap();
     assert!(!session["services"][1].to_string().contains(KEY));
+}
+
+#[test]
+fn a_container_that_gets_secrets_is_pinned() {
+    let image = |image: &str, fingerprint: &str| Image {
+        image: image.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    let check = |post_compute: Image| {
+        let pipeline = Pipeline {
+            post_compute,
+            ..Pipeline::default()
+        };
+        pipeline.check().err().map(|error| error.to_string())
+    };
+    assert_eq!(check(Image::default()), None);
+    let digest = format!("0x{}", "cc".repeat(32));
+    assert_eq!(check(image("registry.example/post:1", &digest)), None);
+    for fingerprint in ["", "0xcc", "latest"] {
+        let refused = check(image("registry.example/post:1", fingerprint)).unwrap();
+        assert!(refused.contains("registry.example/post:1"), "{refused}");
+    }
 }

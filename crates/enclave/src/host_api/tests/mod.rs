@@ -109,6 +109,8 @@ impl Scene {
         let host = Arc::new(Host::new(guest, files));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let at = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let cancel = CancellationToken::new();
         let serving = serve(listener, Arc::clone(&host), cancel.clone());
         Self {
