@@ -417,8 +417,8 @@ async fn wait(api: &bollard::Docker, name: &str) -> Result<i64, Error> {
     }
 }
 
-/// Whether a container that was to be killed had ended by itself. Podman answers 500 while it writes
-/// that down.
+/// Whether a container that was to be killed had ended by itself. Podman answers 500 while it
+/// writes that down.
 fn has_ended(error: &ApiError) -> bool {
     matches!(status(error), Some(404 | 409)) || message(error).contains("container state improper")
 }
