@@ -240,8 +240,13 @@ pub(crate) async fn from_its_secrets_to_an_encrypted_result(bench: Bench) -> Res
 
 /// The same with the official programs as containers before and after the app. They are on no
 /// registry that every machine reaches: who has built them names their folder.
+#[expect(
+    clippy::print_stderr,
+    reason = "the person who runs the tests must see it"
+)]
 pub(crate) async fn stages_of_the_official_programs(bench: Bench) -> Result<()> {
     let Some(folder) = std::env::var_os(OFFICIAL) else {
+        eprintln!("skipped {}: {OFFICIAL} names no folder", bench.test);
         return Ok(());
     };
     let engine = crash::engine(&bench).await?;

@@ -17,7 +17,7 @@ use worker::{
 
 use crate::{
     environment::StageEnvironment,
-    hosted::Hosted,
+    hosted::{Hosted, abortable},
     post_compute::{Computed, Place, post_compute},
     pre_compute::{Room, pre_compute},
     stages::Stages,
@@ -78,12 +78,17 @@ impl Agent<'_> {
             Some((Stage::PreCompute, vec![failure]))
         })?;
         if self.job.has_inputs {
-            let fetched = self.unless_cancelled(self.inputs(&folders)).await?;
-            fetched.map_err(|failures| Some((Stage::PreCompute, failures)))?;
+            let fetched = self.inputs(&folders).await;
+            fetched.map_err(|failures| self.stopped(Stage::PreCompute, failures))?;
         }
         self.app(&folders).await?;
-        let ended = self.unless_cancelled(self.result(folders)).await?;
-        ended.map_err(|failures| Some((Stage::PostCompute, failures)))
+        let ended = self.result(folders).await;
+        ended.map_err(|failures| self.stopped(Stage::PostCompute, failures))
+    }
+
+    /// Nobody wants to hear of a task that was cancelled.
+    fn stopped(&self, stage: Stage, failures: Vec<Failure>) -> Stopped {
+        (!self.cancel.is_cancelled()).then_some((stage, failures))
     }
 
     /// Nobody wants to hear of a task that was cancelled.
@@ -98,7 +103,7 @@ impl Agent<'_> {
     }
 
     async fn inputs(&self, folders: &Folders) -> Result<(), Vec<Failure>> {
-        let opened = self.open(Stage::PreCompute).await;
+        let opened = abortable(&self.cancel, self.open(Stage::PreCompute)).await?;
         let environment = opened.map_err(|failure| vec![failure])?;
         let room = Room {
             inputs: &folders.input(),
@@ -109,7 +114,7 @@ impl Agent<'_> {
         };
         match environment.image() {
             Some(_) => self.hosted().pre_compute(environment, room).await,
-            None => pre_compute(&environment, room).await,
+            None => abortable(&self.cancel, pre_compute(&environment, room)).await?,
         }
     }
 
@@ -188,7 +193,7 @@ impl Agent<'_> {
 
     /// The folders are gone before the result is told.
     async fn result(&self, folders: Folders) -> Result<Computed, Vec<Failure>> {
-        let opened = self.open(Stage::PostCompute).await;
+        let opened = abortable(&self.cancel, self.open(Stage::PostCompute)).await?;
         let environment = opened.map_err(|failure| vec![failure])?;
         match environment.image() {
             Some(_) => {
@@ -196,7 +201,8 @@ impl Agent<'_> {
                 hosted.post_compute(environment, &folders.output()).await
             }
             None => {
-                let computed = self.close(environment, folders).await;
+                let closing = self.close(environment, folders);
+                let computed = abortable(&self.cancel, closing).await?;
                 computed.map_err(|failure| vec![failure])
             }
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use protocol::Cause;
 use serde::Deserialize;
+use worker::Failure;
 use zeroize::Zeroizing;
 
 /// The part of a session that one stage may know (spec/secrets-tee.md §1.5). Its values are wiped
@@ -68,6 +70,22 @@ impl StageEnvironment {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let value = self.variables.get(name)?.as_str();
         (!value.is_empty()).then_some(value)
+    }
+
+    /// A variable that says yes or no: `true` and `false`, in sessions of older secret managers
+    /// `yes` and `no`. It may decide whether a result is encrypted, so nothing else is a no.
+    ///
+    /// # Errors
+    /// [`Cause::PostComputeUnknown`] when it says neither.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Failure> {
+        match self.get(name) {
+            Some("true" | "yes") => Ok(true),
+            Some("false" | "no") => Ok(false),
+            _ => {
+                let message = format!("{name} is neither true nor false");
+                Err(Failure::new(Cause::PostComputeUnknown, message))
+            }
+        }
     }
 
     /// All variables, for the program that is to have them.
@@ -139,6 +157,23 @@ mod tests {
         assert_eq!(app.get("A"), Some("secret"));
         assert_eq!((app.get("EMPTY"), app.get("B")), (None, None));
         assert_eq!(app.into_variables().len(), 2);
+    }
+
+    #[test]
+    fn only_a_no_is_a_no() {
+        let flag = |value: &str| testing::environment([("A", value)]).flag("A");
+        for (value, says) in [
+            ("true", true),
+            ("yes", true),
+            ("false", false),
+            ("no", false),
+        ] {
+            assert_eq!(flag(value).ok(), Some(says));
+        }
+        for value in ["", "True", "0", "junk"] {
+            assert_eq!(flag(value).unwrap_err().cause, Cause::PostComputeUnknown);
+        }
+        assert!(testing::environment([("B", "true")]).flag("A").is_err());
     }
 
     #[test]

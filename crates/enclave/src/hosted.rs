@@ -5,7 +5,8 @@
 //! it, and the only server that it reaches is the host API on its own loopback.
 
 use std::{
-    fs,
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -32,6 +33,11 @@ use crate::{
 
 /// How the names of the variables end that are secret: keys of datasets and the enclave's, tokens.
 const SECRETS: [&str; 2] = ["_KEY", "_TOKEN"];
+/// A folder in the private one: the official post-compute packs a result in clear before it
+/// encrypts it, which must not touch the disk under the container.
+const TEMPORARY: &str = "temporary";
+/// The same in the container.
+const IN_TEMPORARY: &str = "/iexec_tmp";
 
 /// A task whose stages are done by containers.
 pub(crate) struct Hosted<'a> {
@@ -62,7 +68,8 @@ impl Hosted<'_> {
         room: Room<'_>,
     ) -> Result<(), Vec<Failure>> {
         let image = self.image(&environment, Cause::PreImageMissing).await?;
-        let downloads = download(&environment, room).await?;
+        let downloads = abortable(self.cancel, download(&environment, room)).await??;
+        open_to_all(room.inputs).map_err(|e| unprepared(Cause::PreOutputFolderNotFound, &e))?;
         point_at(&mut environment, &downloads);
         let datasets: Vec<PathBuf> = downloads.into_iter().map(|one| one.file).collect();
         let files = Files {
@@ -96,7 +103,8 @@ impl Hosted<'_> {
             return Err(vec![Failure::plain(Cause::DropboxUploadFailed)]);
         }
         let image = self.image(&environment, Cause::PostImageMissing).await?;
-        let has_callback = environment.get("RESULT_STORAGE_CALLBACK") == Some("true");
+        let flag = environment.flag("RESULT_STORAGE_CALLBACK");
+        let has_callback = flag.map_err(|failure| vec![failure])?;
         let token = environment.get("RESULT_STORAGE_TOKEN");
         let token = token.map(|token| Zeroizing::new(token.to_owned()));
         let token = token.filter(|_| !has_callback);
@@ -144,7 +152,7 @@ impl Hosted<'_> {
             false => Pin::registry(digest.0),
         };
         let silent = ProgressSink::none();
-        let pulled = self.engine.pull(&reference, &pin, &silent).await;
+        let pulled = abortable(self.cancel, self.engine.pull(&reference, &pin, &silent)).await?;
         pulled.map_err(|e| failed(e.to_string()))
     }
 
@@ -154,13 +162,16 @@ impl Hosted<'_> {
         setting: Setting,
         unknown: Cause,
     ) -> Result<Option<Computed>, Vec<Failure>> {
-        let host = Arc::new(host);
+        let (host, temporary) = (Arc::new(host), self.job.private.join(TEMPORARY));
+        let made = fs::create_dir_all(&temporary).and_then(|()| open_to_all(&temporary));
+        made.map_err(|e| unprepared(unknown, &e))?;
         let ended = self.container(Arc::clone(&host), setting, unknown).await;
         let exit = ended.map_err(|failure| vec![failure])?;
         host.judge(exit.code, exit.reason)
     }
 
-    /// Its output is for nobody: it may tell what the worker must not know.
+    /// Ends with the container, also when nobody wants it any more. Its output is for nobody: it
+    /// may tell what the worker must not know.
     async fn container(
         &self,
         host: Arc<Host>,
@@ -171,7 +182,8 @@ impl Hosted<'_> {
         let name = self.job.app.container.clone();
         let mut spec = RunSpec::new(name, setting.image, setting.deadline);
         spec.limits = self.job.app.limits;
-        spec.binds = vec![setting.bind];
+        let temporary = self.job.private.join(TEMPORARY);
+        spec.binds = vec![setting.bind, Bind::writable(temporary, IN_TEMPORARY)];
         spec.loopback = Some(loopback);
         let spec = with_variables(spec, setting.environment);
         let over = CancellationToken::new();
@@ -194,6 +206,27 @@ impl Hosted<'_> {
     }
 }
 
+/// `step`, unless nobody wants it any more.
+///
+/// # Errors
+/// [`Cause::AbortedByWorker`] then.
+pub(crate) async fn abortable<T>(
+    cancel: &CancellationToken,
+    step: impl Future<Output = T>,
+) -> Result<T, Vec<Failure>> {
+    let done = cancel.run_until_cancelled(step).await;
+    done.ok_or_else(|| vec![Failure::plain(Cause::AbortedByWorker)])
+}
+
+/// For containers with a user of their own; nobody else gets through the closed folder around it.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
+}
+
+fn unprepared(cause: Cause, error: &io::Error) -> Vec<Failure> {
+    vec![Failure::from_error(cause, error)]
+}
+
 /// Lets a container look for its datasets where they are served to it. The input files are in
 /// their place: there is none to fetch.
 fn point_at(environment: &mut StageEnvironment, downloads: &[Download]) {
@@ -209,6 +242,7 @@ fn with_variables(mut spec: RunSpec, mut environment: StageEnvironment) -> RunSp
     for name in VARIABLES {
         environment.set(name, ADDRESS);
     }
+    environment.set("TMPDIR", IN_TEMPORARY);
     for (name, value) in environment.into_variables() {
         match SECRETS.iter().any(|suffix| name.ends_with(suffix)) {
             true => spec.secrets.push((name, Secret::new(value.to_string()))),

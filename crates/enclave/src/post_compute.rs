@@ -58,7 +58,7 @@ pub(crate) fn post_compute(
     place: Place<'_>,
 ) -> Result<Computed, Failure> {
     let signer = Signer::of(environment, place.challenge)?;
-    let has_callback = environment.get("RESULT_STORAGE_CALLBACK") == Some("true");
+    let has_callback = environment.flag("RESULT_STORAGE_CALLBACK")?;
     let outcome = worker::read_outcome(place.output, has_callback);
     let outcome = outcome.map_err(|failure| official(failure, place.output))?;
     let signature = signer.sign(outcome.digest)?;
@@ -131,7 +131,7 @@ fn store(environment: &StageEnvironment, place: Place<'_>) -> Result<(), Failure
     if environment.get("RESULT_STORAGE_PROVIDER") == Some("dropbox") {
         return Err(Failure::plain(Cause::DropboxUploadFailed));
     }
-    if environment.get("RESULT_ENCRYPTION") != Some("true") {
+    if !environment.flag("RESULT_ENCRYPTION")? {
         return worker::pack(place.output, place.archive);
     }
     let key = environment
@@ -366,6 +366,18 @@ mod tests {
                 ("RESULT_ENCRYPTION_PUBLIC_KEY", key),
             ];
             assert_eq!(scene.cause(&asked), Cause::PostMalformedEncryptionKey);
+        }
+        assert!(!scene.archive().exists());
+    }
+
+    #[test]
+    fn a_result_is_packed_in_clear_only_where_that_is_said() {
+        let scene = Scene::new();
+        for flag in ["", "off", "1"] {
+            let cause = scene.cause(&[("RESULT_ENCRYPTION", flag)]);
+            assert_eq!(cause, Cause::PostComputeUnknown, "{flag}");
+            let cause = scene.cause(&[("RESULT_STORAGE_CALLBACK", flag)]);
+            assert_eq!(cause, Cause::PostComputeUnknown, "{flag}");
         }
         assert!(!scene.archive().exists());
     }

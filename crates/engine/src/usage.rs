@@ -71,14 +71,14 @@ pub(crate) fn keyed_text(text: &str, key: &str) -> Option<u64> {
     value.split_whitespace().next()?.parse().ok()
 }
 
-/// The folders of the control group that a process of this machine is in. Empty when the process
-/// is not here, or is in the same group as we are: then it is not a container's.
-pub(crate) fn groups_of(pid: i64) -> Vec<PathBuf> {
-    let read = |who: &str| fs::read_to_string(format!("/proc/{who}/cgroup")).unwrap_or_default();
-    let (theirs, ours) = (read(&pid.to_string()), read("self"));
-    let lines = theirs
+/// The folders of the control group of the container with this id, whose process has this number.
+/// Empty when the process is not here, or is none of the container's: one that has just ended is
+/// in the group of the whole machine, until it is buried.
+pub(crate) fn groups_of(pid: i64, container: &str) -> Vec<PathBuf> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let lines = text
         .lines()
-        .filter(|line| !ours.lines().any(|our| our == *line));
+        .filter(|line| !container.is_empty() && line.contains(container));
     let dirs = lines.flat_map(folders);
     dirs.filter(|dir| dir.join("cgroup.procs").exists())
         .collect()
@@ -140,6 +140,20 @@ mod tests {
         assert!(paths("4:memory:/docker/1").any(|p| p == "/sys/fs/cgroup/memory/docker/1"));
         assert!(paths("3:cpu,cpuacct:/d").any(|p| p == "/sys/fs/cgroup/cpu,cpuacct/d"));
         assert!(paths("0::/d").any(|p| p == "/sys/fs/cgroup/d"));
-        assert!(groups_of(i64::from(std::process::id())).is_empty());
+        let own = i64::from(std::process::id());
+        assert!(groups_of(own, "").is_empty() && groups_of(own, "0123456789abcdef").is_empty());
+    }
+
+    /// Its memory would be that of the whole machine: more than any container may have.
+    #[test]
+    fn a_process_that_has_just_ended_has_no_group_of_a_container() {
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let pid = i64::from(ended.id());
+        let state = format!("/proc/{pid}/stat");
+        while !fs::read_to_string(&state).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(groups_of(pid, "0123456789abcdef"), Vec::<PathBuf>::new());
+        ended.wait().unwrap();
     }
 }

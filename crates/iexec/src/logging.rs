@@ -17,11 +17,12 @@ const RAW: &str = "off";
 const ROLE: &str = "info,alloy_pubsub=off,alloy_transport_ws=off";
 
 /// Starts telling, in the format of a role that runs alone if it is one; another command whose
-/// answer is for a program (`is_raw`) tells nothing unless asked. A second start changes nothing.
-pub(crate) fn start(role: Option<LogFormat>, is_raw: bool) {
+/// answer is for a program (`is_silent`) tells nothing unless asked. A second start changes
+/// nothing.
+pub(crate) fn start(role: Option<LogFormat>, is_silent: bool) {
     let default = match role {
         Some(_) => ROLE,
-        None if is_raw => RAW,
+        None if is_silent => RAW,
         None => DEFAULT,
     };
     let filter = env_vars::get(env_vars::LOG).unwrap_or_else(|| default.to_owned());

@@ -44,7 +44,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<outcome::Report, outcome::Failure> {
     let role = cli.command.role_log();
-    logging::start(role, cli.global.raw);
+    // Who has started a network looks into its log for what happened since.
+    let is_silent = cli.global.raw && !matches!(cli.command, Command::Up(_));
+    logging::start(role, is_silent);
     // HTTPS needs a provider for the whole process; a second call is harmless
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut runtime = match cli.command {

@@ -24,7 +24,7 @@ pub(crate) struct Guest {
     pub(crate) stage: Stage,
     /// Whether the deal has a callback: the result is then data and not an archive.
     pub(crate) has_callback: bool,
-    /// What it was given to upload the archive with; none if no archive is expected of it.
+    /// What it was given to upload the archive with; without it there is no upload.
     pub(crate) token: Option<Zeroizing<String>>,
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Said {
 /// JSON that is.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Told {
+struct Claim {
     task_id: Option<String>,
     callback_data: Option<String>,
     result_digest: Option<String>,
@@ -83,15 +83,15 @@ impl Heard {
 
     /// Takes the result, which only the enclave can have signed.
     pub(super) fn compute(&mut self, guest: &Guest, body: &[u8]) -> Result<TaskId, Refused> {
-        let told: Told = parse(body)?;
-        let task = told.task_id.as_deref().map(str::parse);
+        let claim: Claim = parse(body)?;
+        let task = claim.task_id.as_deref().map(str::parse);
         if task != Some(Ok(guest.task)) {
             return Err(Refused::Malformed("the result is of another task"));
         }
         if self.computed.is_some() {
             return Err(Refused::Rejected("there is a result already"));
         }
-        self.computed = Some(told.computed(guest)?);
+        self.computed = Some(claim.computed(guest)?);
         Ok(guest.task)
     }
 }
@@ -108,7 +108,7 @@ impl Said {
     }
 }
 
-impl Told {
+impl Claim {
     fn computed(&self, guest: &Guest) -> Result<Computed, Refused> {
         let digest = self.result_digest.as_deref().map(protocol::bytes32);
         let digest = digest

@@ -106,7 +106,7 @@ impl Host {
             let message = "its program ended without telling a result";
             return Err(missing(Cause::SendComputedFileFailed, message));
         };
-        if self.guest.token.is_some() && heard.archive != Archive::Kept {
+        if !self.guest.has_callback && heard.archive != Archive::Kept {
             let message = "its program told a result and handed over no archive of it";
             return Err(missing(Cause::PostIpfsUploadFailed, message));
         }

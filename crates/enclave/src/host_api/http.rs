@@ -14,7 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use tokio::{fs::File, io::AsyncReadExt, net::TcpListener};
+use tokio::{fs::File, io::AsyncReadExt, net::TcpListener, sync::Semaphore};
 use tokio_util::{
     io::{ReaderStream, StreamReader, SyncIoBridge},
     sync::CancellationToken,
@@ -34,12 +34,15 @@ const END_WAIT_MS: u64 = 1_000;
 /// The answer to an upload. Its client only logs it: where a result is stored is the worker's to
 /// say, later.
 const LINK: &str = "/ipfs/";
+/// Bodies in memory at once: a program says one thing after the other.
+const READERS_MAX: usize = 8;
 
 /// What every route needs.
 #[derive(Clone)]
 struct Shared {
     host: Arc<Host>,
     cancel: CancellationToken,
+    readers: Arc<Semaphore>,
 }
 
 /// Serves `host` to whoever reaches `listener`, until `cancel`.
@@ -52,7 +55,11 @@ pub(crate) async fn serve(
     cancel: CancellationToken,
 ) -> io::Result<()> {
     let ended = cancel.clone();
-    let shared = Shared { host, cancel };
+    let shared = Shared {
+        host,
+        cancel,
+        readers: Arc::new(Semaphore::new(READERS_MAX)),
+    };
     let served = axum::serve(listener, router(shared))
         .with_graceful_shutdown(ended.clone().cancelled_owned());
     let late = async {
@@ -146,6 +153,11 @@ impl Shared {
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Refused> {
+        let _one = self
+            .readers
+            .acquire()
+            .await
+            .map_err(|_| Refused::NotFound)?;
         let whole = self
             .cancel
             .run_until_cancelled(to_bytes(body, BODY_BYTES_MAX));

@@ -8,20 +8,24 @@ use worker::{agent::Attestation, inputs::Policy};
 use super::*;
 use crate::{environment::testing::environment, redeem::testing::job};
 
-const IMAGE: &str = "enclave/stage:1";
 const KEY: &str = "0xdd3b993ec21c71c1f6d63a5240850e0d4d8dd83ff70d29e49247958548c1d479";
 const ARCHIVE: [u8; 4] = *b"PK\x03\x04";
+/// A minute for a container to start.
+const LOOKS_MAX: u32 = 3_000;
+const LOOK: Duration = Duration::from_millis(20);
 const ENCRYPTED: &str = "not to be read";
 /// `say` sends `$3` to the route `$1`, with `$2` to be believed; `fetch` writes what the route `$1`
-/// has. By hand, as the static busybox cannot look up any host.
+/// has. By hand, as the static busybox cannot look up any host. Who hangs up before the answer is
+/// not answered, so both `stay`.
 const TALKS: &str = r#"
 head() {
     printf '%s HTTP/1.0\r\nAuthorization: %s\r\nContent-Type: application/json\r\n' "$1" "$2"
     printf 'Content-Length: %s\r\n\r\n' "${#3}"
 }
 host() { nc "${WORKER_HOST%:*}" "${WORKER_HOST#*:}"; }
-say() { { head "POST $1" "$2" "$3"; printf %s "$3"; } | host; }
-fetch() { head "GET $1" | host | tr -d '\r' | sed '1,/^$/d'; }
+say() { { head "POST $1" "$2" "$3"; printf %s "$3"; stay; } | host; }
+fetch() { { head "GET $1"; stay; } | host | tr -d '\r' | sed '1,/^$/d'; }
+stay() { sleep 600 & }
 "#;
 /// Takes the encrypted dataset for the plain one; the key is there, and nothing else is.
 const PREPARES: &str = r#"
@@ -35,15 +39,20 @@ struct Scene {
     dir: TempDir,
     engine: Arc<dyn Engine>,
     job: Job,
+    image: String,
     fingerprint: String,
 }
 
 impl Scene {
     /// A container that runs `script`. None, with the reason printed, where there is no engine.
     async fn new(test: &str, script: &str) -> Option<Self> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let engine = testing::builtin(test, &dir.path().join("engine"))?;
+        Self::on(engine, dir, test, script).await
+    }
+
+    async fn on(engine: Arc<dyn Engine>, dir: TempDir, test: &str, script: &str) -> Option<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let Ok(mut image) = testing::busybox() else {
             testing::skip(test, "no busybox");
             return None;
@@ -51,18 +60,18 @@ impl Scene {
         image.entrypoint = vec!["/bin/sh".to_owned(), "/stage.sh".to_owned()];
         image.cmd = Vec::new();
         let image = image.with_file("/stage.sh", format!("{TALKS}{script}"));
-        let image = engine
-            .import(image.archive().unwrap(), IMAGE)
-            .await
-            .unwrap();
+        let (archive, name) = (image.archive().unwrap(), format!("enclave/stage-{test}:1"));
+        let image = engine.import(archive, &name).await.unwrap();
         let mut job = job("", Attestation::default());
         job.challenge = wallet().address();
         job.archive = dir.path().join("archive.zip");
+        job.private = dir.path().join("private");
         job.app.container = format!("enclave-{}-{test}", std::process::id());
         for folder in ["in", "out"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
         }
         Some(Self {
+            image: name,
             fingerprint: format!("{:#x}", B256::from(image.id.0)),
             dir,
             engine,
@@ -80,10 +89,19 @@ impl Scene {
         let all = signing.iter().chain(variables).copied();
         environment(all)
             .of_image(self.fingerprint.clone())
-            .by(IMAGE)
+            .by(&self.image)
     }
 
     async fn pre_compute(&self, environment: StageEnvironment) -> Result<(), Vec<Failure>> {
+        let never = CancellationToken::new();
+        self.pre_compute_until(&never, environment).await
+    }
+
+    async fn pre_compute_until(
+        &self,
+        cancel: &CancellationToken,
+        environment: StageEnvironment,
+    ) -> Result<(), Vec<Failure>> {
         let policy = Policy {
             allow_private: true,
             ipfs_gateway: None,
@@ -96,8 +114,7 @@ impl Scene {
             deadline: Instant::now() + Duration::from_secs(60),
             bytes_max: 1_000,
         };
-        let cancel = CancellationToken::new();
-        self.hosted(&cancel).pre_compute(environment, room).await
+        self.hosted(cancel).pre_compute(environment, room).await
     }
 
     async fn post_compute(&self, environment: StageEnvironment) -> Result<Computed, Vec<Failure>> {
@@ -197,7 +214,39 @@ async fn a_container_without_network_prepares_the_inputs() {
         read(&format!("{:#x}", digest::file(file.as_bytes()))),
         "file"
     );
-    assert_eq!(scene.names(), ["engine", "in", "out"]);
+    assert_eq!(scene.names(), ["engine", "in", "out", "private"]);
+}
+
+/// A worker that is killed with its agent's last words unheard must leave nothing behind.
+#[tokio::test]
+async fn a_container_of_docker_is_gone_when_nobody_wants_it_any_more() {
+    let Some(docker) = testing::docker("unwanted").await else {
+        return;
+    };
+    let script = "echo here > /iexec_in/here; sleep 600";
+    let dir = tempfile::tempdir().unwrap();
+    let Some(scene) = Scene::on(docker, dir, "unwanted", script).await else {
+        return;
+    };
+    let environment = scene.stage(&[
+        ("IS_DATASET_REQUIRED", "false"),
+        ("IEXEC_INPUT_FILES_NUMBER", "0"),
+    ]);
+    let (cancel, here) = (CancellationToken::new(), scene.dir.path().join("in/here"));
+    let seen = async {
+        for _ in 0..LOOKS_MAX {
+            if here.exists() {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        cancel.cancel();
+    };
+    let done = scene.pre_compute_until(&cancel, environment);
+    let (done, ()) = tokio::join!(done, seen);
+    assert_eq!(causes(done.unwrap_err()), [Cause::AbortedByWorker]);
+    let left = scene.engine.sweep(&scene.job.app.container).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 #[tokio::test]
@@ -229,6 +278,7 @@ async fn a_container_closes_the_result() {
     let digest = B256::repeat_byte(7);
     let script = format!(
         "test \"$RESULT_STORAGE_PROXY\" = \"http://$WORKER_HOST\" || exit 9\n\
+         echo in clear > \"$TMPDIR/packed\" || exit 8\n\
          say /v1/results \"$RESULT_STORAGE_TOKEN\" '{}'\n\
          say \"/compute/post/$IEXEC_TASK_ID/computed\" {} '{}'\n",
         archive(),
@@ -247,6 +297,8 @@ async fn a_container_closes_the_result() {
     let computed = scene.post_compute(scene.stage(&token)).await.unwrap();
     assert_eq!((computed.digest, computed.signature.len()), (digest, 65));
     assert_eq!(fs::read(&scene.job.archive).unwrap(), ARCHIVE);
+    let packed = scene.job.private.join(TEMPORARY).join("packed");
+    assert_eq!(fs::read_to_string(packed).unwrap(), "in clear\n");
 }
 
 #[tokio::test]

@@ -276,7 +276,8 @@ impl Names {
 
 fn write_names(dir: &Path, names: &Names) -> Result<(), Error> {
     let path = dir.join(NAMES_FILE);
-    let next = dir.join(format!("{NAMES_FILE}.next"));
+    // Its own for each process: a guest may name an image at this very moment.
+    let next = dir.join(format!("{NAMES_FILE}.{}", process::id()));
     let text = serde_json::to_vec(names).map_err(|error| Error::Io {
         action: "write",
         path: path.clone(),

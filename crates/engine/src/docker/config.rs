@@ -90,7 +90,7 @@ pub(super) fn container(
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(capabilities(podman)),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            log_config: Some(log(&spec.limits)),
+            log_config: Some(log(spec)),
             device_requests: spec.gpus.then(|| vec![gpus()]),
             ..limits(&spec.limits, podman)
         }),
@@ -100,9 +100,16 @@ pub(super) fn container(
 
 /// A copy of the output on disk, so that it survives this process. Of the formats that keep a
 /// bound this is the one that Podman knows too. Two files of a limit each hold at least the limit;
-/// what they add to each line comes out of it.
-fn log(limits: &Limits) -> HostConfigLogConfig {
-    let size = limits.log_bytes.max(LOG_FILE_BYTES_MIN);
+/// what they add to each line comes out of it. A run with a server of ours is never adopted, so
+/// nobody would read it.
+fn log(spec: &RunSpec) -> HostConfigLogConfig {
+    if spec.loopback.is_some() {
+        return HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        };
+    }
+    let size = spec.limits.log_bytes.max(LOG_FILE_BYTES_MIN);
     let config = [("max-size", size.to_string()), ("max-file", "2".to_owned())];
     HostConfigLogConfig {
         typ: Some("json-file".to_owned()),

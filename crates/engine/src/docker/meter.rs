@@ -104,12 +104,13 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// `pid` is the container's first process, for whom it is on this machine.
-    pub(super) fn start(api: &bollard::Docker, name: &str, pid: Option<i64>) -> Self {
+    /// Of a container that was just looked at.
+    pub(super) fn start(api: &bollard::Docker, name: &str, container: &Seen) -> Self {
         let most = Arc::new(Mutex::new(Usage::default()));
         let (api, name, seen) = (api.clone(), name.to_owned(), Arc::clone(&most));
+        let (pid, id) = (container.pid(), container.id().to_owned());
         let task = tokio::spawn(async move {
-            match pid.map(groups_of) {
+            match pid.map(|pid| groups_of(pid, &id)) {
                 Some(groups) if !groups.is_empty() => sample(&groups, &seen).await,
                 _ => listen(&api, &name, &seen).await,
             }

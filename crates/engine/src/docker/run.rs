@@ -254,7 +254,7 @@ impl Run<'_> {
         let mut ended = pin!(wait(self.api, self.name));
         let seen = inspect(self.api, self.name).await?;
         let disk = seen.disk(&self.note);
-        let meter = Meter::start(self.api, self.name, seen.pid());
+        let meter = Meter::start(self.api, self.name, &seen);
         let forced = tokio::select! {
             code = &mut ended => Err(code?),
             error = let_in(gate, &seen) => return Err(error),

@@ -10,6 +10,9 @@ use crate::World;
 
 /// Long enough for the attack, short enough for a test.
 const ATTACK: Duration = Duration::from_secs(4);
+/// The daemon's own word is believed, and with control groups of version 1 it now and then takes
+/// the end of a group for a lack of memory (containerd's issue 7102); not so often in a row.
+const KILLS_MAX: u32 = 3;
 /// What a disk takes between two looks of the engine, and much more.
 const OVERSHOOT_BYTES: u64 = 4 << 30;
 
@@ -183,6 +186,17 @@ pub(crate) async fn docker_socket(world: &World) {
 }
 
 pub(crate) async fn killed_by_somebody_else(world: &World) {
+    let mut exit = killed(world).await;
+    for _ in 1..KILLS_MAX {
+        if exit.reason != Reason::OutOfMemory || world.engine.name() != "docker" {
+            break;
+        }
+        exit = killed(world).await;
+    }
+    assert_eq!((exit.code, exit.reason), (137, Reason::Killed));
+}
+
+async fn killed(world: &World) -> Exit {
     let mut spec = world.script("echo begun; exec sleep 600").await;
     let mark = format!("60{}", std::process::id());
     spec.args = vec![format!("echo begun; exec sleep {mark}")];
@@ -192,8 +206,7 @@ pub(crate) async fn killed_by_somebody_else(world: &World) {
         tokio::spawn(async move { engine.run(spec, logs, CancellationToken::new()).await });
     assert_eq!(reader.recv().await.unwrap().bytes, "begun\n");
     kill_sleeper(world, &mark);
-    let exit = running.await.unwrap().unwrap();
-    assert_eq!((exit.code, exit.reason), (137, Reason::Killed));
+    running.await.unwrap().unwrap()
 }
 
 /// As an operator would: by its command line, seen from the host.

@@ -27,7 +27,7 @@ async fn spec(world: &World, script: &str, port: u16) -> (RunSpec, oneshot::Rece
 
 /// Not `wget`: linked statically, it crashes before it connects.
 fn get(port: u16) -> String {
-    format!("echo '{QUESTION}' | /bin/busybox nc -w 5 127.0.0.1 {port} 2>/dev/null || echo no; ")
+    format!("echo '{QUESTION}' | /bin/busybox nc -w 60 127.0.0.1 {port} 2>/dev/null || echo no; ")
 }
 
 /// Answers every question with this word until dropped.

@@ -37,7 +37,8 @@ pub struct Image {
 
 impl Image {
     fn is_pinned(&self) -> bool {
-        self.image.is_empty() || self.fingerprint.parse::<B256>().is_ok()
+        let print = &self.fingerprint;
+        self.image.is_empty() || (print.starts_with("0x") && print.parse::<B256>().is_ok())
     }
 }
 

@@ -343,7 +343,7 @@ fn a_container_that_gets_secrets_is_pinned() {
     assert_eq!(check(Image::default()), None);
     let digest = format!("0x{}", "cc".repeat(32));
     assert_eq!(check(image("registry.example/post:1", &digest)), None);
-    for fingerprint in ["", "0xcc", "latest"] {
+    for fingerprint in ["", "0xcc", "latest", &digest[2..]] {
         let refused = check(image("registry.example/post:1", fingerprint)).unwrap();
         assert!(refused.contains("registry.example/post:1"), "{refused}");
     }
