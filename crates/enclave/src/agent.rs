@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Engine, ImageRef, Pin, ProgressSink, Secret};
+use engine::{Engine, Secret};
 use protocol::{Cause, message::Stream};
 use tokio_util::sync::CancellationToken;
 use worker::{
@@ -17,10 +17,11 @@ use worker::{
 
 use crate::{
     environment::StageEnvironment,
-    hosted::{Hosted, abortable},
+    hosted::Hosted,
     post_compute::{Computed, Place, post_compute},
     pre_compute::{Room, pre_compute},
     stages::Stages,
+    steps::{abortable, pull},
 };
 
 /// Bytes of a task's inputs in clear. They are in memory: a task that needs more would take it from
@@ -91,12 +92,6 @@ impl Agent<'_> {
         (!self.cancel.is_cancelled()).then_some((stage, failures))
     }
 
-    /// Nobody wants to hear of a task that was cancelled.
-    async fn unless_cancelled<T>(&self, step: impl Future<Output = T>) -> Result<T, Stopped> {
-        let done = self.cancel.run_until_cancelled(step).await;
-        done.ok_or(None)
-    }
-
     async fn open(&self, stage: Stage) -> Result<StageEnvironment, Failure> {
         self.voice.say(Frame::Began { stage });
         self.stages.open(stage).await
@@ -127,8 +122,9 @@ impl Agent<'_> {
     }
 
     async fn app(&self, folders: &Folders) -> Result<(), Stopped> {
-        let prepared = self.unless_cancelled(self.prepare()).await?;
-        let run = prepared.map_err(|failure| Some((Stage::App, vec![failure])))?;
+        let prepared = abortable(&self.cancel, self.prepare()).await;
+        let prepared = prepared.and_then(|done| done.map_err(|failure| vec![failure]));
+        let run = prepared.map_err(|failures| self.stopped(Stage::App, failures))?;
         if self.job.attestation.simulator.is_some() {
             self.output(Stream::Stderr, SIMULATED);
         }
@@ -167,16 +163,8 @@ impl Agent<'_> {
             let message = "the session is for another image";
             return Err(Failure::new(Cause::TeePreparationFailed, message));
         }
-        let cause = Cause::AppNotFoundLocally;
-        let reference = ImageRef::parse(&app.image);
-        let reference = reference.map_err(|e| Failure::from_error(cause, &e))?;
-        let pin = match app.is_local {
-            true => Pin::local(app.checksum.0),
-            false => Pin::registry(app.checksum.0),
-        };
-        let silent = ProgressSink::none();
-        let image = self.engine.pull(&reference, &pin, &silent).await;
-        let image = image.map_err(|e| Failure::from_error(cause, &e))?;
+        let (engine, cause) = (self.engine.as_ref(), Cause::AppNotFoundLocally);
+        let image = pull(engine, &app.image, app.checksum, app.is_local, cause).await?;
         let run = Run {
             name: app.container.clone(),
             image,

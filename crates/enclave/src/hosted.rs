@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Bind, Engine, Exit, Image, ImageRef, Loopback, Pin, ProgressSink, RunSpec, Secret};
+use engine::{Bind, Engine, Exit, Image, Loopback, RunSpec, Secret};
 use protocol::{
     B256, Cause,
     environment::{IN, OUT},
@@ -29,6 +29,7 @@ use crate::{
     host_api::{self, ADDRESS, Files, Guest, Host, PORT, VARIABLES},
     post_compute::Computed,
     pre_compute::{Download, Room, download},
+    steps::{abortable, pull},
 };
 
 /// How the names of the variables end that are secret: keys of datasets and the enclave's, tokens.
@@ -69,7 +70,8 @@ impl Hosted<'_> {
     ) -> Result<(), Vec<Failure>> {
         let image = self.image(&environment, Cause::PreImageMissing).await?;
         let downloads = abortable(self.cancel, download(&environment, room)).await??;
-        open_to_all(room.inputs).map_err(|e| unprepared(Cause::PreOutputFolderNotFound, &e))?;
+        let closed = |e| vec![Failure::from_error(Cause::PreOutputFolderNotFound, &e)];
+        open_to_all(room.inputs).map_err(closed)?;
         point_at(&mut environment, &downloads);
         let datasets: Vec<PathBuf> = downloads.into_iter().map(|one| one.file).collect();
         let files = Files {
@@ -136,24 +138,20 @@ impl Hosted<'_> {
         }
     }
 
-    /// The image that the secret manager means, and no other: the stage's secrets are in its hands.
     async fn image(
         &self,
         environment: &StageEnvironment,
         cause: Cause,
     ) -> Result<Image, Vec<Failure>> {
-        let failed = |reason: String| vec![Failure::new(cause, reason)];
         let name = environment.image().unwrap_or_default();
-        let reference = ImageRef::parse(name).map_err(|e| failed(e.to_string()))?;
         let digest: Result<B256, _> = environment.fingerprint().parse();
-        let digest = digest.map_err(|_| failed(format!("{name} has no fingerprint")))?;
-        let pin = match self.job.app.is_local {
-            true => Pin::local(digest.0),
-            false => Pin::registry(digest.0),
-        };
-        let silent = ProgressSink::none();
-        let pulled = abortable(self.cancel, self.engine.pull(&reference, &pin, &silent)).await?;
-        pulled.map_err(|e| failed(e.to_string()))
+        let digest = digest.map_err(|_| {
+            let reason = format!("{name} has no fingerprint");
+            vec![Failure::new(cause, reason)]
+        })?;
+        let pulled = pull(self.engine, name, digest, self.job.app.is_local, cause);
+        let pulled = abortable(self.cancel, pulled).await?;
+        pulled.map_err(|failure| vec![failure])
     }
 
     async fn run(
@@ -162,9 +160,7 @@ impl Hosted<'_> {
         setting: Setting,
         unknown: Cause,
     ) -> Result<Option<Computed>, Vec<Failure>> {
-        let (host, temporary) = (Arc::new(host), self.job.private.join(TEMPORARY));
-        let made = fs::create_dir_all(&temporary).and_then(|()| open_to_all(&temporary));
-        made.map_err(|e| unprepared(unknown, &e))?;
+        let host = Arc::new(host);
         let ended = self.container(Arc::clone(&host), setting, unknown).await;
         let exit = ended.map_err(|failure| vec![failure])?;
         host.judge(exit.code, exit.reason)
@@ -178,11 +174,13 @@ impl Hosted<'_> {
         setting: Setting,
         unknown: Cause,
     ) -> Result<Exit, Failure> {
+        let temporary = self.job.private.join(TEMPORARY);
+        let made = fs::create_dir_all(&temporary).and_then(|()| open_to_all(&temporary));
+        made.map_err(|e| Failure::from_error(unknown, &e))?;
         let (loopback, listener) = Loopback::new(PORT);
         let name = self.job.app.container.clone();
         let mut spec = RunSpec::new(name, setting.image, setting.deadline);
         spec.limits = self.job.app.limits;
-        let temporary = self.job.private.join(TEMPORARY);
         spec.binds = vec![setting.bind, Bind::writable(temporary, IN_TEMPORARY)];
         spec.loopback = Some(loopback);
         let spec = with_variables(spec, setting.environment);
@@ -206,25 +204,9 @@ impl Hosted<'_> {
     }
 }
 
-/// `step`, unless nobody wants it any more.
-///
-/// # Errors
-/// [`Cause::AbortedByWorker`] then.
-pub(crate) async fn abortable<T>(
-    cancel: &CancellationToken,
-    step: impl Future<Output = T>,
-) -> Result<T, Vec<Failure>> {
-    let done = cancel.run_until_cancelled(step).await;
-    done.ok_or_else(|| vec![Failure::plain(Cause::AbortedByWorker)])
-}
-
 /// For containers with a user of their own; nobody else gets through the closed folder around it.
 fn open_to_all(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
-}
-
-fn unprepared(cause: Cause, error: &io::Error) -> Vec<Failure> {
-    vec![Failure::from_error(cause, error)]
 }
 
 /// Lets a container look for its datasets where they are served to it. The input files are in

@@ -20,6 +20,7 @@ mod program;
 mod ready;
 mod redeem;
 mod stages;
+mod steps;
 mod tsm;
 
 pub use program::main;

@@ -91,9 +91,10 @@ async fn exit_causes(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Refused> {
-    let admitted = shared.admit(&stage, &task, &headers)?;
-    let reported = admitted.exit_causes(&shared.read(body).await?)?;
-    Ok(status(reported))
+    let called = (stage.as_str(), task.as_str());
+    shared
+        .report(called, &headers, body, Admitted::exit_causes)
+        .await
 }
 
 async fn exit(
@@ -102,9 +103,8 @@ async fn exit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Refused> {
-    let admitted = shared.admit(&stage, &task, &headers)?;
-    let reported = admitted.exit(&shared.read(body).await?)?;
-    Ok(status(reported))
+    let called = (stage.as_str(), task.as_str());
+    shared.report(called, &headers, body, Admitted::exit).await
 }
 
 async fn computed(
@@ -150,6 +150,17 @@ async fn dataset(
 impl Shared {
     fn admit(&self, stage: &str, task: &str, of: &HeaderMap) -> Result<Admitted<'_>, Refused> {
         self.host.admit(stage, task, authorization(of))
+    }
+
+    async fn report<'a>(
+        &'a self,
+        (stage, task): (&str, &str),
+        headers: &HeaderMap,
+        body: Body,
+        tell: impl FnOnce(&Admitted<'a>, &[u8]) -> Result<Reported, Refused>,
+    ) -> Result<StatusCode, Refused> {
+        let admitted = self.admit(stage, task, headers)?;
+        Ok(status(tell(&admitted, &self.read(body).await?)?))
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Refused> {
