@@ -1,6 +1,6 @@
 //! Images without a registry: of a shell script, of a program of this machine.
 
-use std::{fs, path::Path, process::Command, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256};
 use anyhow::{Context as _, Result, anyhow};
@@ -44,13 +44,8 @@ impl Image {
         let mut image = busybox().map_err(|reason| anyhow!(reason))?;
         image.entrypoint = vec!["/bin/program".to_owned()];
         image.cmd = Vec::new();
-        let read = fs::read(program).with_context(|| program.display().to_string());
-        image = image.with_file("/bin/program", read?);
-        let said = Command::new("ldd").arg(program).output()?;
-        let said = String::from_utf8(said.stdout)?;
-        for library in said.split_whitespace().filter(|word| word.starts_with('/')) {
-            image = image.with_file(library, fs::read(library)?);
-        }
+        let whole = image.with_program("/bin/program", program);
+        let image = whole.with_context(|| program.display().to_string())?;
         let file = program.file_name().context("no file name")?;
         let name = format!("{test}-{}", file.to_string_lossy());
         Self::import(engine, &name, &image).await

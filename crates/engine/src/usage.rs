@@ -76,12 +76,15 @@ pub(crate) fn keyed_text(text: &str, key: &str) -> Option<u64> {
 /// in the group of the whole machine, until it is buried.
 pub(crate) fn groups_of(pid: i64, container: &str) -> Vec<PathBuf> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let lines = text
-        .lines()
-        .filter(|line| !container.is_empty() && line.contains(container));
+    let lines = text.lines().filter(|line| is_of(line, container));
     let dirs = lines.flat_map(folders);
     dirs.filter(|dir| dir.join("cgroup.procs").exists())
         .collect()
+}
+
+/// Whether control groups, as the kernel tells them, are those of the container with this id.
+pub(crate) fn is_of(groups: &str, container: &str) -> bool {
+    !container.is_empty() && groups.contains(container)
 }
 
 /// `4:memory:/docker/…` is in the controller's folder, `0::/docker/…` in the root.

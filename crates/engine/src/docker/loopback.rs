@@ -60,7 +60,7 @@ fn network(pid: i64, container: &str) -> io::Result<std::os::fd::OwnedFd> {
     let file = |name: &str| openat(&process, name, flags, Mode::empty());
     let mut groups = String::new();
     File::from(file("cgroup")?).read_to_string(&mut groups)?;
-    match !container.is_empty() && groups.contains(container) {
+    match crate::usage::is_of(&groups, container) {
         true => Ok(file("ns/net")?),
         false => Err(io::Error::other(format!(
             "process {pid} is not the container's"

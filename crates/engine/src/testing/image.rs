@@ -1,5 +1,9 @@
 //! A real image of one program, made in the test: no registry can be asked for one.
 
+use std::path::Path;
+use std::process::Command;
+use std::{fs, io};
+
 use bytes::Bytes;
 use serde_json::json;
 
@@ -53,7 +57,7 @@ struct Owned {
 /// A sentence saying why this machine cannot make it.
 pub fn busybox() -> Result<TestImage, String> {
     let path = ensure("/bin/busybox", "busybox-static")?;
-    let busybox = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let busybox = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(TestImage {
         entrypoint: ["/bin/sh", "-c"].map(str::to_owned).to_vec(),
         cmd: vec!["echo hello".to_owned()],
@@ -75,6 +79,21 @@ impl TestImage {
         self.files
             .push((path.to_owned(), content.as_ref().to_vec()));
         self
+    }
+
+    /// Adds a program of this machine as `path`, and the libraries that it is linked to where they
+    /// are here.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or no `ldd`.
+    pub fn with_program(mut self, path: &str, program: &Path) -> io::Result<Self> {
+        self = self.with_file(path, fs::read(program)?);
+        let said = Command::new("ldd").arg(program).output()?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        for library in said.split_whitespace().filter(|word| word.starts_with('/')) {
+            self = self.with_file(library, fs::read(library)?);
+        }
+        Ok(self)
     }
 
     /// Adds a symbolic link, which may point wherever an attacker likes.
@@ -142,7 +161,7 @@ impl TestImage {
     }
 
     /// A base like a distribution's, and a second layer that replaces and removes some of it.
-    fn layers(&self) -> std::io::Result<Vec<Bytes>> {
+    fn layers(&self) -> io::Result<Vec<Bytes>> {
         let mut base = Layer::default();
         for dir in ["bin", "etc", "tmp", "gone"] {
             base.dir(dir, if dir == "tmp" { 0o1777 } else { 0o755 })?;
@@ -198,17 +217,17 @@ impl Layer {
         header
     }
 
-    fn dir(&mut self, path: &str, mode: u32) -> std::io::Result<()> {
+    fn dir(&mut self, path: &str, mode: u32) -> io::Result<()> {
         let mut header = Self::header(tar::EntryType::Directory, mode, 0);
-        self.0.append_data(&mut header, path, std::io::empty())
+        self.0.append_data(&mut header, path, io::empty())
     }
 
-    fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
+    fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         let mut header = Self::header(tar::EntryType::Regular, mode, content.len());
         self.0.append_data(&mut header, path, content)
     }
 
-    fn owned(&mut self, owned: &Owned) -> std::io::Result<()> {
+    fn owned(&mut self, owned: &Owned) -> io::Result<()> {
         let content = owned.content.unwrap_or_default().as_bytes();
         let kind = match owned.content {
             Some(_) => tar::EntryType::Regular,
@@ -220,12 +239,12 @@ impl Layer {
         self.0.append_data(&mut header, &owned.path, content)
     }
 
-    fn link(&mut self, path: &str, target: &str) -> std::io::Result<()> {
+    fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
         let mut header = Self::header(tar::EntryType::Symlink, 0o777, 0);
         self.0.append_link(&mut header, path, target)
     }
 
-    fn finish(self) -> std::io::Result<Bytes> {
+    fn finish(self) -> io::Result<Bytes> {
         self.0.into_inner().map(Bytes::from)
     }
 }

@@ -124,10 +124,7 @@ fn with_node(figlet: &Path) -> Result<TestImage> {
     let node = run(Command::new("node").args(["-p", "process.execPath"]))?;
     let node = node.trim();
     let mut image = testing::busybox().map_err(|reason| anyhow!(reason))?;
-    image = image.with_file("/bin/node", fs::read(node)?);
-    for library in libraries(node)? {
-        image = image.with_file(&library, fs::read(&library)?);
-    }
+    image = image.with_program("/bin/node", Path::new(node))?;
     let modules = figlet.parent().context("figlet is in no folder")?;
     let mut folders = vec![modules.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -143,13 +140,6 @@ fn with_node(figlet: &Path) -> Result<TestImage> {
         }
     }
     Ok(image)
-}
-
-/// The absolute paths that `ldd` names.
-fn libraries(program: &str) -> Result<Vec<String>> {
-    let said = run(Command::new("ldd").arg(program))?;
-    let paths = said.split_whitespace().filter(|word| word.starts_with('/'));
-    Ok(paths.map(str::to_owned).collect())
 }
 
 fn run(command: &mut Command) -> Result<String> {
